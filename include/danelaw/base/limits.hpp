@@ -6,15 +6,15 @@
 namespace danelaw::limits {
 
 // SMTP server (SS-020, SS-021)
-inline constexpr std::size_t command_line = 4096;        // RFC 5321 4.5.3.1.4 512, RFC 3461 5.4 1036, with room
-inline constexpr std::size_t auth_line = 12288;          // RFC 4954 4
-inline constexpr std::size_t local_part = 64 * 4;        // RFC 5321 64; lenient to UTF-8 and old software
-inline constexpr std::size_t domain = 255;               // RFC 5321 4.5.3.1.2
-inline constexpr std::size_t path = 1024;                // RFC 5321 256; lenient
-inline constexpr std::size_t envid = 100;                // RFC 3461 4.4
-inline constexpr std::size_t orcpt = 500;                // RFC 3461 4.2
-inline constexpr int useless_commands = 20;              // SS-016
-inline constexpr int failed_auth = 10;                   // SS-016
+inline constexpr std::size_t command_line = 4096; // RFC 5321 4.5.3.1.4 512, RFC 3461 5.4 1036, with room
+inline constexpr std::size_t auth_line = 12288;   // RFC 4954 4
+inline constexpr std::size_t local_part = 64 * 4; // RFC 5321 64; lenient to UTF-8 and old software
+inline constexpr std::size_t domain = 255;        // RFC 5321 4.5.3.1.2
+inline constexpr std::size_t path = 1024;         // RFC 5321 256; lenient
+inline constexpr std::size_t envid = 100;         // RFC 3461 4.4
+inline constexpr std::size_t orcpt = 500;         // RFC 3461 4.2
+inline constexpr int useless_commands = 20;       // SS-016
+inline constexpr int failed_auth = 10;            // SS-016
 
 // SMTP client (SC-029)
 inline constexpr std::size_t reply_line = 8 * 1024;
@@ -23,15 +23,15 @@ inline constexpr std::size_t reply_lines = 200;
 inline constexpr std::size_t recipients_per_transaction = 100; // SC-011
 
 // Message
-inline constexpr std::size_t chunk = 64 * 1024;          // content is stored and streamed in pieces of this size
-inline constexpr int received_headers = 100;             // D-23, RFC 5321 6.3
+inline constexpr std::size_t chunk = 64 * 1024;            // content is stored and streamed in pieces of this size
+inline constexpr int received_headers = 100;               // D-23, RFC 5321 6.3
 inline constexpr std::size_t header_section = 1024 * 1024; // what is looked at for header facts
-inline constexpr std::size_t dsn_returned = 64 * 1024;   // DQ-052: whole message up to this, else its header
+inline constexpr std::size_t dsn_returned = 64 * 1024;     // DQ-052: whole message up to this, else its header
 
 // DNS (DANE-055)
-inline constexpr std::size_t hosts = 10;                 // MX hosts of one destination
-inline constexpr std::size_t addresses = 20;             // addresses of one destination
-inline constexpr std::size_t tlsa_records = 100;         // of one RRset
+inline constexpr std::size_t hosts = 10;         // MX hosts of one destination
+inline constexpr std::size_t addresses = 20;     // addresses of one destination
+inline constexpr std::size_t tlsa_records = 100; // of one RRset
 
 // MTA-STS (MS-014)
 inline constexpr std::size_t sts_body = 64 * 1024;

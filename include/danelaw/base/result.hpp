@@ -37,16 +37,17 @@ template <class T> using Result = std::expected<T, Error>;
 inline std::unexpected<Error> fail(Errc code, std::string detail) {
     return std::unexpected<Error>(Error{code, std::move(detail)});
 }
-inline std::unexpected<Error> fail(Error error) { return std::unexpected<Error>(std::move(error)); }
+inline std::unexpected<Error> fail(Error error) {
+    return std::unexpected<Error>(std::move(error));
+}
 
 // For invariants of our own, never for what a peer sends.
-#define DANELAW_CHECK(cond)                                                                        \
-    do {                                                                                           \
-        if (!(cond)) {                                                                             \
-            std::fprintf(stderr, "danelaw: broken invariant at %s:%d: %s\n", __FILE__, __LINE__,   \
-                         #cond);                                                                   \
-            std::abort();                                                                          \
-        }                                                                                          \
+#define DANELAW_CHECK(cond)                                                                                            \
+    do {                                                                                                               \
+        if (!(cond)) {                                                                                                 \
+            std::fprintf(stderr, "danelaw: broken invariant at %s:%d: %s\n", __FILE__, __LINE__, #cond);               \
+            std::abort();                                                                                              \
+        }                                                                                                              \
     } while (false)
 
 } // namespace danelaw

@@ -21,9 +21,7 @@ class Clock {
 
 class SystemClock final : public Clock {
   public:
-    Time now() const override {
-        return std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now());
-    }
+    Time now() const override { return std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now()); }
 };
 
 // "2026-11-25T04:20:31.123Z" (RFC 3339, UTC, milliseconds).

@@ -72,7 +72,10 @@ struct DeliverySettings {
     std::vector<IpAddress> source_addresses;
 };
 
-struct StubZone { std::string zone; std::vector<std::string> servers; };
+struct StubZone {
+    std::string zone;
+    std::vector<std::string> servers;
+};
 
 struct DnsSettings {
     std::string trust_anchors_file; // effective: the default file only when neither anchor key is set
@@ -97,7 +100,9 @@ struct PolicyEntry {
     std::optional<std::chrono::year_month_day> until; // the entry ends that day (UTC)
 };
 
-struct DkimKey { std::string domain, selector, private_key; };
+struct DkimKey {
+    std::string domain, selector, private_key;
+};
 
 struct TlsrptSettings {
     bool enabled = true;
@@ -117,7 +122,7 @@ struct LogSettings {
 };
 
 struct Settings {
-    std::string file;                 // where it was read from
+    std::string file; // where it was read from
     std::string hostname, postmaster;
     std::vector<ListenerSettings> listeners;
     RelaySettings relay;
@@ -125,7 +130,7 @@ struct Settings {
     QueueSettings queue;
     DeliverySettings delivery;
     DnsSettings dns;
-    dane::TlsRules tls;               // tls: of the file
+    dane::TlsRules tls; // tls: of the file
     std::vector<PolicyEntry> policies;
     TlsrptSettings tlsrpt;
     std::vector<DkimKey> dkim;

@@ -35,15 +35,16 @@ struct TlsRules {
 // Where mail for a domain is to go first: the domain itself, or what the operator put in its place.
 struct NextHop {
     enum class Kind {
-        mx_lookup, // a domain whose MX RRset is looked up: the recipient's domain, or next_hop without brackets (DANE-032)
+        mx_lookup, // a domain whose MX RRset is looked up: the recipient's domain, or next_hop without brackets
+                   // (DANE-032)
         host,      // next_hop "[host]:port": the sole host, its name trusted because it is local (D-10)
         literal,   // an address literal (DANE-030, D-28), or next_hop "[192.0.2.7]"
     };
     Kind kind = Kind::mx_lookup;
-    dns::Name name;                    // the domain or host; empty for a literal
-    std::optional<IpAddress> address;  // of a literal
+    dns::Name name;                   // the domain or host; empty for a literal
+    std::optional<IpAddress> address; // of a literal
     std::uint16_t port = 25;
-    bool configured = false;           // by the operator: then 5yz from its own set-up defers (SC-092)
+    bool configured = false; // by the operator: then 5yz from its own set-up defers (SC-092)
 };
 
 // -- facts, gathered step by step ------------------------------------------------------------------
@@ -54,13 +55,13 @@ struct TlsaLookup {
 };
 
 struct HostFacts {
-    dns::Name name;                    // as the MX gave it
+    dns::Name name; // as the MX gave it
     std::uint16_t preference = 0;
-    dns::Answer<IpAddress> a, aaaa;    // each family judged on its own (DANE-016, D-06)
+    dns::Answer<IpAddress> a, aaaa; // each family judged on its own (DANE-016, D-06)
     // The first alias's own status (a CNAME query at `name`); asked only when needs_alias_check() (DANE-009).
     std::optional<dns::Status> first_alias;
     std::string first_alias_why;
-    std::vector<TlsaLookup> tlsa;      // in the order asked; the last one decides
+    std::vector<TlsaLookup> tlsa; // in the order asked; the last one decides
 };
 
 struct Facts {
@@ -71,19 +72,19 @@ struct Facts {
 
 // -- the steps: what to look up next ----------------------------------------------------------------
 
-struct Verdictless {};                      // go on
+struct Verdictless {}; // go on
 
 // Final for the whole destination: nothing may be tried (rows 1-5 of the table, loops, no hosts).
 struct Halt {
-    Verdict verdict = Verdict::deferred;    // deferred or bounced
+    Verdict verdict = Verdict::deferred; // deferred or bounced
     Reason reason = Reason::none;
-    std::string text;                       // for people, names what and where
+    std::string text; // for people, names what and where
 };
 
 // How we are found in an MX list (SC-007, D-23).
 struct Ourselves {
     std::vector<dns::Name> names;
-    std::vector<Endpoint> endpoints;        // listeners; an unspecified address stands for every local one
+    std::vector<Endpoint> endpoints; // listeners; an unspecified address stands for every local one
 };
 
 struct MxHost {
@@ -96,7 +97,8 @@ struct MxChoice {
     std::vector<MxHost> hosts;
     std::vector<std::string> notes;
 };
-std::variant<MxChoice, Halt> choose_hosts(const NextHop& hop, const dns::Answer<dns::Mx>* mx, const Ourselves& self, Rng& rng);
+std::variant<MxChoice, Halt> choose_hosts(const NextHop& hop, const dns::Answer<dns::Mx>* mx, const Ourselves& self,
+                                          Rng& rng);
 
 // Must the first alias's own status be asked? (addresses insecure through an alias, DANE-009)
 bool needs_alias_check(const HostFacts& host, const TlsRules& rules);
@@ -107,13 +109,13 @@ std::optional<dns::Name> next_tlsa_base(const Facts& facts, const HostFacts& hos
 
 // What the host's channel must be. One of these per host; the order of enumerators has no meaning.
 enum class Requirement {
-    none,        // never TLS (policy none)
-    may,         // TLS if offered, unauthenticated; clear text otherwise
-    encrypt,     // TLS, unauthenticated (policy encrypt; unusable TLSA; insecure_mx: encrypt)
-    dane,        // TLS, authenticated by `records`
-    pkix,        // TLS, web PKI for the host's name (policy verify)
-    mta_sts,     // the same under an MTA-STS enforce policy (set by policy::overlay)
-    skip,        // must not be used: `skip_reason`
+    none,    // never TLS (policy none)
+    may,     // TLS if offered, unauthenticated; clear text otherwise
+    encrypt, // TLS, unauthenticated (policy encrypt; unusable TLSA; insecure_mx: encrypt)
+    dane,    // TLS, authenticated by `records`
+    pkix,    // TLS, web PKI for the host's name (policy verify)
+    mta_sts, // the same under an MTA-STS enforce policy (set by policy::overlay)
+    skip,    // must not be used: `skip_reason`
 };
 std::string_view word(Requirement r); // contract: dane|encrypt|mta-sts|pkix|may|none|skip
 
@@ -122,41 +124,41 @@ enum class Seen { secure, insecure, bogus, error, absent, not_queried };
 std::string_view word(Seen s);
 
 struct HostPlan {
-    dns::Name name;                       // as the MX gave it; for log and MTA-STS matching
+    dns::Name name; // as the MX gave it; for log and MTA-STS matching
     std::uint16_t preference = 0;
     std::uint16_t port = 25;
-    std::vector<IpAddress> addresses;     // to be dialled in this order, families mixed (SC-006)
+    std::vector<IpAddress> addresses; // to be dialled in this order, families mixed (SC-006)
     Requirement requirement = Requirement::skip;
-    Reason skip_reason = Reason::none;    // why skip
-    std::string why;                      // for people: what decided
-    dns::Name tlsa_base;                  // empty when none
-    std::vector<dns::Tlsa> records;       // effective usable ones, for requirement dane
-    std::vector<dns::Tlsa> rrset;         // all of the secure RRset, for the log; unusable ones included
-    bool tlsa_unusable = false;           // a secure RRset without usable record (D-04): counted as tlsa-invalid
+    Reason skip_reason = Reason::none;        // why skip
+    std::string why;                          // for people: what decided
+    dns::Name tlsa_base;                      // empty when none
+    std::vector<dns::Tlsa> records;           // effective usable ones, for requirement dane
+    std::vector<dns::Tlsa> rrset;             // all of the secure RRset, for the log; unusable ones included
+    bool tlsa_unusable = false;               // a secure RRset without usable record (D-04): counted as tlsa-invalid
     std::vector<std::string> reference_names; // accepted in a DANE-TA certificate, base first (DANE-100…103)
-    std::string sni;                      // "" for a literal (DANE-110, DANE-111)
-    bool secured = false;                 // false where DANE stands behind an insecure MX RRset (DANE-028, D-29)
+    std::string sni;                          // "" for a literal (DANE-110, DANE-111)
+    bool secured = false;                     // false where DANE stands behind an insecure MX RRset (DANE-028, D-29)
     Seen mx = Seen::not_queried, address = Seen::not_queried, tlsa = Seen::not_queried;
-    std::string ca_file;                  // for pkix and mta_sts
+    std::string ca_file; // for pkix and mta_sts
     std::string min_protocol = "1.2";
-    bool known_securely = false;          // secure MX, or explicit/implicit host with secure lookup: REQUIRETLS (SC-120)
-    bool clear_after_failed_tls = false;  // `may`: a later attempt may go out in clear text (DANE-125, D-30)
+    bool known_securely = false;         // secure MX, or explicit/implicit host with secure lookup: REQUIRETLS (SC-120)
+    bool clear_after_failed_tls = false; // `may`: a later attempt may go out in clear text (DANE-125, D-30)
 };
 
 struct Plan {
     NextHop next_hop;
-    std::vector<HostPlan> hosts;          // in the order to try; `skip` ones included, for record and `check`
-    std::optional<Halt> halt;             // nothing may be tried
+    std::vector<HostPlan> hosts; // in the order to try; `skip` ones included, for record and `check`
+    std::optional<Halt> halt;    // nothing may be tried
     Seen mx = Seen::not_queried;
     bool null_mx = false;
     std::vector<std::string> notes;
-    Seconds ttl{0};                       // how long these facts may be used: least TTL of all lookups (DANE-012)
+    Seconds ttl{0}; // how long these facts may be used: least TTL of all lookups (DANE-012)
 };
 
 Plan plan(const Facts& facts, const TlsRules& rules, const Ourselves& self);
 
-// What to say when every host was skipped or failed: the gravest reason, among equals the best-preferred host's (D-32, DANE-124,
-// SC-009, SC-093). `failures` holds one reason per host tried or skipped, in order of preference.
+// What to say when every host was skipped or failed: the gravest reason, among equals the best-preferred host's (D-32,
+// DANE-124, SC-009, SC-093). `failures` holds one reason per host tried or skipped, in order of preference.
 struct HostFailure {
     dns::Name host;
     Reason reason = Reason::none;

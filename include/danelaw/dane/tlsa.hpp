@@ -20,8 +20,8 @@ struct DigestOrder {
 std::string unusable_because(const dns::Tlsa& record, const DigestOrder& digests = {});
 bool usable(const dns::Tlsa& record, const DigestOrder& digests = {});
 
-// The usable records that take part in matching: per usage and selector only the strongest digest present, plus all full(0) ones
-// (DANE-067…069). Duplicates dropped. Order kept.
+// The usable records that take part in matching: per usage and selector only the strongest digest present, plus all
+// full(0) ones (DANE-067…069). Duplicates dropped. Order kept.
 std::vector<dns::Tlsa> effective(const std::vector<dns::Tlsa>& rrset, const DigestOrder& digests = {});
 
 } // namespace danelaw::dane

@@ -27,11 +27,11 @@ enum class Absence { none, nodata, nxdomain }; // why there are no records; none
 template <class T> struct Answer {
     Status status = Status::error; // fail closed: a default-made answer is a failure
     Absence absence = Absence::none;
-    std::vector<T> records;        // empty unless secure or insecure
-    Name canonical;                // last name of the alias chain; the name asked when there was no alias
-    bool aliased = false;          // a CNAME or DNAME was followed
-    Seconds ttl{0};                // the chain's least; also of denials
-    std::string why;               // for people, when bogus or error; escaped
+    std::vector<T> records; // empty unless secure or insecure
+    Name canonical;         // last name of the alias chain; the name asked when there was no alias
+    bool aliased = false;   // a CNAME or DNAME was followed
+    Seconds ttl{0};         // the chain's least; also of denials
+    std::string why;        // for people, when bogus or error; escaped
 
     bool failed() const { return status == Status::bogus || status == Status::error; }
     bool answered() const { return !failed(); }
@@ -40,7 +40,7 @@ template <class T> struct Answer {
 
 struct Mx {
     std::uint16_t preference = 0;
-    Name exchange; // the root for a null MX (RFC 7505)
+    Name exchange;     // the root for a null MX (RFC 7505)
     bool valid = true; // false: not a host name (DANE-031)
     bool operator==(const Mx&) const = default;
 };

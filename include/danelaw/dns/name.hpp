@@ -14,8 +14,9 @@ namespace danelaw::dns {
 class Name {
   public:
     Name() = default;
-    // From an ASCII or UTF-8 host name; U-labels become A-labels (RFC 5890/UTS 46). Refuses empty labels, labels over 63,
-    // names over 253 octets, control octets and blanks; underscores are allowed. A single final dot is dropped.
+    // From an ASCII or UTF-8 host name; U-labels become A-labels (RFC 5890/UTS 46). Refuses empty labels, labels over
+    // 63, names over 253 octets and octets other than letters, digits, hyphens and underscores. A single final dot is
+    // dropped; "." is the root; the empty text is refused.
     static std::optional<Name> from(std::string_view text);
     // From DNS wire format (uncompressed); octets outside host-name syntax are escaped \DDD and make is_host() false.
     static std::optional<Name> from_wire(std::string_view wire);
@@ -30,6 +31,7 @@ class Name {
     bool operator==(const Name&) const = default;
 
   private:
+    friend Name tlsa_owner(const Name& base, unsigned port);
     std::string text_;
 };
 

@@ -10,7 +10,12 @@
 
 namespace danelaw::log {
 
-enum class Level { debug, info, warn, error }; // error: a human must act · warn: refused or degraded · info: contract events
+enum class Level {
+    debug,
+    info,
+    warn,
+    error
+}; // error: a human must act · warn: refused or degraded · info: contract events
 enum class Format { text, json };
 
 struct Options {

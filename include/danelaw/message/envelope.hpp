@@ -6,6 +6,7 @@
 #include "danelaw/base/text.hpp"
 #include "danelaw/base/time.hpp"
 #include "danelaw/base/words.hpp"
+#include "danelaw/smtp/parameters.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -14,35 +15,24 @@
 
 namespace danelaw::message {
 
-enum class Body { seven_bit, eight_bit_mime, binary_mime }; // BODY= as declared (RFC 6152, RFC 3030)
-enum class Ret { unset, full, headers };                    // RET= (RFC 3461 4.3)
-
-// NOTIFY= (RFC 3461 4.1). All false: absent, which means failure with delay allowed (DQ-020).
-struct Notify {
-    bool never = false;
-    bool success = false;
-    bool failure = false;
-    bool delay = false;
-    bool absent() const { return !never && !success && !failure && !delay; }
-    bool wants_failure() const { return failure || absent(); }
-    bool wants_delay() const { return delay || absent(); }
-    bool operator==(const Notify&) const = default;
-};
+using smtp::Body;
+using smtp::Notify;
+using smtp::Ret;
 
 // What a look at the content told (SC-073, SC-078, SC-123, SC-094), found while it streamed in.
 struct ContentFacts {
-    Bytes size = 0;                   // octets as stored (after dot removal), CRLFs counted (RFC 1870)
-    Bytes header_size = 0;            // octets up to and including the blank line
-    bool eight_bit_body = false;      // any octet over 127 in the body
-    bool eight_bit_header = false;    // … in the header section: needs SMTPUTF8
-    bool binary = false;              // BODY=BINARYMIME content
-    bool tls_required_no = false;     // a single `TLS-Required: No` field (RFC 8689 3)
-    bool signed_content = false;      // DKIM-Signature or multipart/signed: must not be re-encoded
+    Bytes size = 0;                // octets as stored (after dot removal), CRLFs counted (RFC 1870)
+    Bytes header_size = 0;         // octets up to and including the blank line
+    bool eight_bit_body = false;   // any octet over 127 in the body
+    bool eight_bit_header = false; // … in the header section: needs SMTPUTF8
+    bool binary = false;           // BODY=BINARYMIME content
+    bool tls_required_no = false;  // a single `TLS-Required: No` field (RFC 8689 3)
+    bool signed_content = false;   // DKIM-Signature or multipart/signed: must not be re-encoded
     int received_count = 0;
-    bool bare_line_ends = false;      // a lone CR or LF was met (and repaired)
+    bool bare_line_ends = false; // a lone CR or LF was met (and repaired)
 };
 
-struct Client { // who handed it in; for Received, log and traces
+struct Client {                       // who handed it in; for Received, log and traces
     std::optional<IpAddress> address; // nullopt: unix socket or made here
     std::string helo;
     std::string user;     // AUTH identity, or the verified client certificate's name
@@ -54,14 +44,14 @@ struct Client { // who handed it in; for Received, log and traces
 enum class Origin { client, delivery_report, tls_report };
 
 struct Envelope {
-    std::string id;            // queue id (base/id.hpp)
-    std::string reverse_path;  // "" is the null sender; strict form without brackets
+    std::string id;           // queue id (base/id.hpp)
+    std::string reverse_path; // "" is the null sender; strict form without brackets
     Body body = Body::seven_bit;
-    bool smtputf8 = false;     // asked for at MAIL; need is decided by looking (SC-078)
-    bool requiretls = false;   // RFC 8689
+    bool smtputf8 = false;   // asked for at MAIL; need is decided by looking (SC-078)
+    bool requiretls = false; // RFC 8689
     Ret ret = Ret::unset;
-    std::string envid;         // xtext as received (SC-079)
-    std::string auth;          // AUTH= of MAIL, decoded; "" absent, "<>" unknown (SS-084)
+    std::string envid; // xtext as received (SC-079)
+    std::string auth;  // AUTH= of MAIL, decoded; "" absent, "<>" unknown (SS-084)
     Origin origin = Origin::client;
     Time received_at{};
     Client client;
@@ -72,11 +62,11 @@ struct Envelope {
 struct Outcome {
     Verdict verdict = Verdict::deferred;
     Reason reason = Reason::none;
-    std::string host;       // host that answered or failed; "" when none was reached
+    std::string host; // host that answered or failed; "" when none was reached
     Level tls_level = Level::none;
-    int code = 0;           // SMTP reply code, 0 when no server spoke
-    std::string enhanced;   // "4.7.5": the server's or ours (SC-096)
-    std::string text;       // the server's words or ours, printable
+    int code = 0;               // SMTP reply code, 0 when no server spoke
+    std::string enhanced;       // "4.7.5": the server's or ours (SC-096)
+    std::string text;           // the server's words or ours, printable
     bool dsn_passed_on = false; // delivered to a server offering DSN: our duty to notify ended (DQ-027)
 };
 
@@ -84,10 +74,10 @@ enum class RecipientState { queued, delivered, bounced, expired, deleted, held }
 std::string_view word(RecipientState s);
 
 struct Recipient {
-    std::uint32_t number = 0;  // position within the message, from 0
-    std::string address;       // strict form without brackets, as received (SC-084)
-    std::string domain;        // the lane: lower-case A-label domain, or "[literal]"
-    std::string orcpt;         // "rfc822;…" xtext as received
+    std::uint32_t number = 0; // position within the message, from 0
+    std::string address;      // strict form without brackets, as received (SC-084)
+    std::string domain;       // the lane: lower-case A-label domain, or "[literal]"
+    std::string orcpt;        // "rfc822;…" xtext as received
     Notify notify;
     RecipientState state = RecipientState::queued;
     std::uint32_t attempts = 0;

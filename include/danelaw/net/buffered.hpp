@@ -11,8 +11,9 @@ class Buffered {
   public:
     explicit Buffered(Stream stream) : stream_(std::move(stream)) {}
 
-    // One line without its CRLF. Only CRLF ends a line when `strict`; else a bare LF does too (replies of sloppy servers, SC-029).
-    // A line beyond `most` octets: errc::limit, after reading (and dropping) up to its end within the deadline.
+    // One line without its CRLF. Only CRLF ends a line when `strict`; else a bare LF does too (replies of sloppy
+    // servers, SC-029). A line beyond `most` octets: errc::limit, after reading (and dropping) up to its end within the
+    // deadline.
     enum class LineEnd { crlf_only, lf_tolerated };
     Task<Result<std::string>> read_line(std::size_t most, LineEnd ends, Deadline deadline);
     // What is buffered or arrives next, at most `most` octets; at least one.

@@ -25,7 +25,9 @@ template <class T> using Task = boost::asio::awaitable<T>;
 
 // When something must have ended. A trickling peer cannot stretch it (SC-035).
 using Deadline = std::chrono::steady_clock::time_point;
-inline Deadline deadline_after(Millis d) { return std::chrono::steady_clock::now() + d; }
+inline Deadline deadline_after(Millis d) {
+    return std::chrono::steady_clock::now() + d;
+}
 
 class Stream {
   public:
@@ -51,7 +53,7 @@ class Stream {
 
     // Sends close_notify when in TLS, then FIN; waits no longer than the deadline.
     Task<void> close_gently(Deadline deadline);
-    void close();   // at once
+    void close(); // at once
     bool is_open() const;
 
     // Peer and local address; nullopt for unix sockets.
@@ -81,7 +83,7 @@ class Listener {
 
     // Waits for the next connection; errc::cancelled after close(). Out of descriptors: waits a moment and goes on.
     Task<Result<Stream>> accept();
-    void close(); // stops accepting; a unix socket file is removed
+    void close();                // stops accepting; a unix socket file is removed
     std::string address() const; // as bound, port filled in
 
   private:

@@ -1,6 +1,6 @@
-// The queue on stable storage: what a 250 rests on (DQ-001…). Two stores implement it, SQLite (embedded) and PostgreSQL (shared).
-// All calls are made from io threads and resume there; one writer thread turns everything waiting into one batch and
-// one fsync. A call returns after its batch is on stable storage, or with the error that kept it from being.
+// The queue on stable storage: what a 250 rests on (DQ-001…). Two stores implement it, SQLite (embedded) and PostgreSQL
+// (shared). All calls are made from io threads and resume there; one writer thread turns everything waiting into one
+// batch and one fsync. A call returns after its batch is on stable storage, or with the error that kept it from being.
 // errc: full (no room), unavailable (can't write now), damaged, stale (lease lost), not_found.
 #pragma once
 
@@ -25,7 +25,8 @@ struct Message {
     std::vector<message::Recipient> recipients;
 };
 
-// A message to be added. Small content is given whole in `content`; large content was appended before under the same id.
+// A message to be added. Small content is given whole in `content`; large content was appended before under the same
+// id.
 struct NewMessage {
     Message message;
     std::string content;
@@ -42,14 +43,14 @@ struct Job {
     Time due{};
     Bytes size = 0;
     std::string reverse_path;
-    std::uint64_t fence = 0;               // fencing token of the lease; 0 on the embedded store
+    std::uint64_t fence = 0; // fencing token of the lease; 0 on the embedded store
 };
 
 struct ClaimRequest {
     Time now{};
-    std::size_t limit = 1000;         // jobs in all
-    std::size_t per_domain = 200;     // jobs of one domain, counting those already claimed here
-    std::vector<std::string> skip;    // domains whose window is full
+    std::size_t limit = 1000;      // jobs in all
+    std::size_t per_domain = 200;  // jobs of one domain, counting those already claimed here
+    std::vector<std::string> skip; // domains whose window is full
 };
 
 // One recipient's change after an attempt (or an operator's action).
@@ -58,7 +59,7 @@ struct RecipientUpdate {
     message::RecipientState state = message::RecipientState::queued;
     Time next_attempt{};
     bool count_attempt = true;
-    bool delay_notified = false;      // set now
+    bool delay_notified = false; // set now
     std::optional<message::Outcome> outcome;
 };
 
@@ -67,14 +68,14 @@ struct Record {
     std::string id;
     std::uint64_t fence = 0;
     std::vector<RecipientUpdate> updates;
-    std::vector<std::string> attempts;      // JSON objects, one a host tried: the stored "why"
-    std::vector<NewMessage> notices;        // DSNs; added in the same step
+    std::vector<std::string> attempts; // JSON objects, one a host tried: the stored "why"
+    std::vector<NewMessage> notices;   // DSNs; added in the same step
 };
 struct Recorded {
-    bool removed = false;                    // no recipient is open: the message left the queue, its trace stays
+    bool removed = false; // no recipient is open: the message left the queue, its trace stays
 };
 
-struct Filter {                              // empty fields match everything
+struct Filter { // empty fields match everything
     std::vector<std::string> ids;
     std::string domain, sender, state, reason;
     std::optional<Millis> older_than;
@@ -89,39 +90,55 @@ struct Counts {
 // A finished or open message with the attempts made for it.
 struct Trace {
     Message message;
-    std::vector<std::string> attempts;       // JSON, oldest first
+    std::vector<std::string> attempts; // JSON, oldest first
     bool in_queue = false;
 };
 
-struct DomainCount { std::string domain; std::uint64_t recipients = 0; std::string reason; Time oldest{}; };
+struct DomainCount {
+    std::string domain;
+    std::uint64_t recipients = 0;
+    std::string reason;
+    Time oldest{};
+};
 
 class Queue {
   public:
     virtual ~Queue() = default;
 
     // -- accepting
-    // Stores a piece of a large message that is still arriving; not yet part of the queue. Resumes when the writer has taken it (back-pressure).
+    // Stores a piece of a large message that is still arriving; not yet part of the queue. Resumes when the writer has
+    // taken it (back-pressure).
     virtual Task<Result<void>> append(std::string id, std::uint32_t sequence, std::string octets) = 0;
-    virtual Task<void> discard(std::string id) = 0;   // forget appended pieces of a message that won't come
-    // On stable storage when it returns; all recipients claimed by this process when `claim_now` (returned jobs go to the scheduler without a second read).
+    virtual Task<void> discard(std::string id) = 0; // forget appended pieces of a message that won't come
+    // On stable storage when it returns; all recipients claimed by this process when `claim_now` (returned jobs go to
+    // the scheduler without a second read).
     virtual Task<Result<std::vector<Job>>> add(NewMessage message) = 0;
 
     // -- delivering
     virtual Task<Result<std::vector<Job>>> claim(ClaimRequest request) = 0;
-    virtual Task<Result<Time>> next_due() = 0;         // earliest due time of unclaimed work; Time::max() when none
+    virtual Task<Result<Time>> next_due() = 0; // earliest due time of unclaimed work; Time::max() when none
     virtual Task<Result<Message>> load(std::string id) = 0;
-    // One chunk (limits::chunk octets, the last one shorter) of the content; empty after the last. Checksum verified: errc::damaged.
+    // One chunk (limits::chunk octets, the last one shorter) of the content; empty after the last. Checksum verified:
+    // errc::damaged.
     virtual Task<Result<std::string>> read(std::string id, std::uint32_t sequence) = 0;
     virtual Task<Result<Recorded>> record(Record record) = 0;
     virtual Task<Result<void>> release(std::vector<Job> jobs) = 0; // not attempted after all: due again at once
-    virtual Task<Result<void>> renew(std::vector<Job> jobs) { (void)jobs; co_return Result<void>{}; } // extend leases (shared store)
+    virtual Task<Result<void>> renew(std::vector<Job> jobs) {
+        (void)jobs;
+        co_return Result<void>{};
+    } // extend leases (shared store)
 
     // -- operator
     virtual Task<Result<std::vector<Message>>> list(Filter filter, std::size_t limit, std::string after_id) = 0;
-    virtual Task<Result<Trace>> trace(std::string id) = 0;          // also for finished messages, while kept
+    virtual Task<Result<Trace>> trace(std::string id) = 0; // also for finished messages, while kept
     enum class Action { flush, hold, release, remove, bounce };
-    struct Acted { std::uint64_t messages = 0, recipients = 0; std::vector<std::string> ids; std::vector<std::string> missing; };
-    // `bounce` only marks: the caller records the bounces with their DSNs. Claimed recipients of a removed message: their record() gets errc::stale.
+    struct Acted {
+        std::uint64_t messages = 0, recipients = 0;
+        std::vector<std::string> ids;
+        std::vector<std::string> missing;
+    };
+    // `bounce` only marks: the caller records the bounces with their DSNs. Claimed recipients of a removed message:
+    // their record() gets errc::stale.
     virtual Task<Result<Acted>> act(Action action, Filter filter, Time now) = 0;
     virtual Task<Result<Counts>> counts() = 0;
     virtual Task<Result<std::vector<DomainCount>>> domains(std::size_t limit) = 0;
@@ -129,13 +146,18 @@ class Queue {
     // -- small key-values: MTA-STS cache, TLSRPT counters. `add_counts` sums atomically.
     virtual Task<Result<std::optional<std::string>>> get(std::string table, std::string key) = 0;
     virtual Task<Result<void>> put(std::string table, std::string key, std::string value) = 0; // empty value deletes
-    virtual Task<Result<std::vector<std::pair<std::string, std::string>>>> scan(std::string table, std::string prefix) = 0;
-    virtual Task<Result<void>> add_counts(std::string table, std::vector<std::pair<std::string, std::int64_t>> counts) = 0;
+    virtual Task<Result<std::vector<std::pair<std::string, std::string>>>> scan(std::string table,
+                                                                                std::string prefix) = 0;
+    virtual Task<Result<void>> add_counts(std::string table,
+                                          std::vector<std::pair<std::string, std::int64_t>> counts) = 0;
 
     // Ends the writer after what is waiting is stable. No calls after it.
     virtual void stop() = 0;
     // For metrics: batches committed, transactions in them, the time of the last fsync …
-    struct Stats { std::uint64_t commits = 0, operations = 0, last_commit_us = 0, failures = 0; bool failed = false; };
+    struct Stats {
+        std::uint64_t commits = 0, operations = 0, last_commit_us = 0, failures = 0;
+        bool failed = false;
+    };
     virtual Stats stats() const = 0;
 };
 

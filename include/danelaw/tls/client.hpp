@@ -1,6 +1,7 @@
-// TLS towards destinations: contexts made once, one SSL object per connection with its verification set up, and the verdict.
-// OpenSSL's DANE engine does the matching; what counts is decided here, and a handshake whose verdict is not a pass never
-// sees MAIL FROM (DANE-120). The certificate store of a DANE handshake is empty (D-07); nothing resumes (D-39).
+// TLS towards destinations: contexts made once, one SSL object per connection with its verification set up, and the
+// verdict. OpenSSL's DANE engine does the matching; what counts is decided here, and a handshake whose verdict is not a
+// pass never sees MAIL FROM (DANE-120). The certificate store of a DANE handshake is empty (D-07); nothing resumes
+// (D-39).
 #pragma once
 
 #include "danelaw/base/result.hpp"
@@ -36,9 +37,9 @@ struct CertificateFacts { // of the chain as sent; for records and people, no de
 struct Outcome {
     bool passed = false;
     Level level = Level::none;
-    Reason reason = Reason::none;  // RFC 8460's word when not passed
-    std::string text;              // for people; names the check that failed, and hints (H68, H69)
-    std::string failure_code;      // X509_V_ERR_… name or own short word: TLSRPT failure-reason-code (TR-012)
+    Reason reason = Reason::none; // RFC 8460's word when not passed
+    std::string text;             // for people; names the check that failed, and hints (H68, H69)
+    std::string failure_code;     // X509_V_ERR_… name or own short word: TLSRPT failure-reason-code (TR-012)
     std::optional<Matched> matched;
     std::string protocol, cipher;
     std::vector<CertificateFacts> chain;
@@ -46,9 +47,10 @@ struct Outcome {
 
 class Client {
   public:
-    Client();  // builds the shared contexts: DANE (no CA store), per-CA-file web PKI ones on demand
+    Client(); // builds the shared contexts: DANE (no CA store), per-CA-file web PKI ones on demand
     ~Client();
-    // A new SSL object for this host: min_protocol, SNI, TLSA records, reference names. Errors: errc::tls (then the host is skipped, DANE-074).
+    // A new SSL object for this host: min_protocol, SNI, TLSA records, reference names. Errors: errc::tls (then the
+    // host is skipped, DANE-074).
     enum class KeyPreference { any, ecdsa, rsa }; // `check` probes both kinds (H74)
     Result<ssl_st*> prepare(const dane::HostPlan& host, KeyPreference keys = KeyPreference::any);
     // After a completed handshake: the one gate before MAIL.
@@ -61,7 +63,8 @@ class Client {
     std::unique_ptr<Impl> impl_;
 };
 
-// Offline: would this PEM chain (leaf first) pass at base names.front() under these records? (DANE-147). Same verification code.
+// Offline: would this PEM chain (leaf first) pass at base names.front() under these records? (DANE-147). Same
+// verification code.
 struct OfflineRequest {
     std::vector<std::string> names;
     std::vector<dns::Tlsa> records;

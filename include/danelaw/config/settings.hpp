@@ -7,6 +7,7 @@
 #include "danelaw/base/time.hpp"
 #include "danelaw/base/words.hpp"
 #include "danelaw/dane/plan.hpp"
+#include "danelaw/policy/destination.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -86,19 +87,7 @@ struct DnsSettings {
     Bytes cache_size = 64ull << 20;
 };
 
-// An entry of `policies`: what it sets is set, the rest is inherited from tls:.
-struct PolicyEntry {
-    std::vector<std::string> match; // lower-case A-labels; a leading dot: any sub-domain
-    std::optional<TlsPolicy> tls;
-    std::optional<dane::InsecureMx> insecure_mx;
-    std::optional<dane::OnFailure> on_failure;
-    std::optional<std::string> min_protocol, ca_file;
-    std::optional<bool> mta_sts;
-    std::string next_hop; // as written; parsed form by policy::next_hop()
-    bool hold = false;
-    std::string note;
-    std::optional<std::chrono::year_month_day> until; // the entry ends that day (UTC)
-};
+using policy::PolicyEntry; // an entry of `policies`
 
 struct DkimKey {
     std::string domain, selector, private_key;

@@ -1,0 +1,231 @@
+// Which message may start now, and towards which destination? The scheduler as a value: one lane a destination, its
+// width growing on success and halving on trouble, round-robin among lanes, so that one slow or huge destination never
+// delays another (DQ-015, DQ-016, SC-012, SC-061, H130). Pure: no I/O, no clock.
+#pragma once
+
+#include "danelaw/base/time.hpp"
+#include "danelaw/base/words.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace danelaw::schedule {
+
+struct LaneRules {
+    std::uint32_t total = 500;     // deliveries under way, all lanes together
+    std::uint32_t per_lane = 20;   // upper bound of a lane's width
+    std::uint32_t first_width = 4; // a new lane's width; it grows by one a success
+    std::size_t window = 200;      // jobs of one lane held in memory; more stay in the store
+    std::vector<Millis> retry;     // a dead destination is probed at half these intervals
+    Millis longest_pause = std::chrono::minutes(5);
+};
+
+// Why a destination rests: what its last probe ended in, told for messages that were not tried meanwhile.
+struct Pause {
+    Time until{};
+    Reason reason = Reason::none;
+    std::string text;
+    std::string host;
+};
+
+// What a delivery told about its destination (not about its message).
+enum class Signal {
+    good,    // a host answered and did its work
+    busy,    // 421, 4yz at MAIL, time-out in the dialogue: fewer at once
+    dead,    // no host could be used at all: rest, then probe with one message
+    neutral, // nothing learnt
+};
+
+template <class Job> class Lanes {
+  public:
+    explicit Lanes(LaneRules rules) : rules_(std::move(rules)) {}
+
+    void set_rules(LaneRules rules) { rules_ = std::move(rules); }
+
+    void add(const std::string& lane_name, Job job) {
+        auto& lane = lane_for(lane_name);
+        lane.waiting.push_back(std::move(job));
+        enlist(lane);
+        ++waiting_;
+    }
+
+    // Of the lanes in turn, the next job that may start. A lane at rest gives its jobs out too, with the pause told:
+    // the caller defers them without trying, unless it must (expiry's last attempt, a message with rules of its own).
+    struct Start {
+        std::string lane;
+        Job job;
+        std::optional<Pause> pause;
+    };
+    std::optional<Start> next(Time now) {
+        for (std::size_t tried = turn_.size(); tried > 0; --tried) {
+            auto& lane = lanes_.at(turn_.front());
+            turn_.splice(turn_.end(), turn_, turn_.begin());
+            if (lane.waiting.empty()) {
+                delist(lane);
+                continue;
+            }
+            const bool resting = lane.pause && now < lane.pause->until;
+            if (!resting && (lane.active >= width(lane) || active_ >= rules_.total)) continue;
+            Start out{lane.name, std::move(lane.waiting.front()), std::nullopt};
+            if (resting) out.pause = lane.pause;
+            lane.waiting.pop_front();
+            --waiting_;
+            ++lane.active;
+            ++active_;
+            return out;
+        }
+        return std::nullopt;
+    }
+
+    // The same for one lane, for a delivery that just ended and still holds its connection.
+    std::optional<Start> next_of(const std::string& name, Time now) {
+        const auto found = lanes_.find(name);
+        if (found == lanes_.end() || found->second.waiting.empty()) return std::nullopt;
+        auto& lane = found->second;
+        const bool resting = lane.pause && now < lane.pause->until;
+        if (resting || lane.active >= width(lane) || active_ >= rules_.total) return std::nullopt;
+        Start out{lane.name, std::move(lane.waiting.front()), std::nullopt};
+        lane.waiting.pop_front();
+        --waiting_;
+        ++lane.active;
+        ++active_;
+        return out;
+    }
+
+    void finished(const std::string& name, Signal signal, Time now, Pause why = {}) {
+        const auto found = lanes_.find(name);
+        if (found == lanes_.end()) return;
+        auto& lane = found->second;
+        if (lane.active > 0) --lane.active;
+        if (active_ > 0) --active_;
+        learn(lane, signal, now, std::move(why));
+        if (lane.active == 0 && lane.waiting.empty() && !lane.pause) {
+            delist(lane);
+            lanes_.erase(found);
+        }
+    }
+
+    // An operator's flush: every destination is tried anew at once.
+    void forget_pauses() {
+        for (auto& [name, lane] : lanes_) {
+            lane.pause.reset();
+            lane.failures = 0;
+        }
+    }
+
+    // Lanes whose window is full: the store is not asked for more of theirs.
+    std::vector<std::string> full() const {
+        std::vector<std::string> out;
+        for (const auto& [name, lane] : lanes_)
+            if (lane.waiting.size() >= rules_.window) out.push_back(name);
+        return out;
+    }
+
+    // Lanes whose rest ended with nothing waiting are dropped; called now and then.
+    void tidy(Time now) {
+        for (auto at = lanes_.begin(); at != lanes_.end();) {
+            auto& lane = at->second;
+            const bool idle = lane.active == 0 && lane.waiting.empty();
+            if (idle && (!lane.pause || now >= lane.pause->until + rules_.longest_pause)) {
+                delist(lane);
+                at = lanes_.erase(at);
+            } else {
+                ++at;
+            }
+        }
+    }
+
+    // All jobs that wait, taken out (shutdown, an operator's hold).
+    std::vector<Job> drain() {
+        std::vector<Job> out;
+        for (auto& [name, lane] : lanes_) {
+            for (auto& job : lane.waiting) out.push_back(std::move(job));
+            lane.waiting.clear();
+        }
+        waiting_ = 0;
+        return out;
+    }
+
+    std::size_t active() const { return active_; }
+    std::size_t waiting() const { return waiting_; }
+    std::size_t lane_count() const { return lanes_.size(); }
+    std::uint32_t width_of(const std::string& name) const {
+        const auto found = lanes_.find(name);
+        return found == lanes_.end() ? rules_.first_width : width(found->second);
+    }
+
+  private:
+    struct Lane {
+        std::string name;
+        std::deque<Job> waiting;
+        std::uint32_t active = 0;
+        std::uint32_t width = 0;
+        std::uint32_t failures = 0; // probes in a row that found it dead
+        std::optional<Pause> pause;
+        bool listed = false;
+        std::list<std::string>::iterator at;
+    };
+
+    Lane& lane_for(const std::string& name) {
+        auto& lane = lanes_[name];
+        if (lane.name.empty()) {
+            lane.name = name;
+            lane.width = rules_.first_width;
+        }
+        return lane;
+    }
+
+    // After a rest one probe goes first; only its success opens the lane.
+    std::uint32_t width(const Lane& lane) const {
+        if (lane.failures > 0) return 1;
+        return std::clamp<std::uint32_t>(lane.width, 1, std::max<std::uint32_t>(rules_.per_lane, 1));
+    }
+
+    void learn(Lane& lane, Signal signal, Time now, Pause why) {
+        switch (signal) {
+        case Signal::good:
+            lane.failures = 0;
+            lane.pause.reset();
+            if (lane.width < rules_.per_lane) ++lane.width;
+            break;
+        case Signal::busy: lane.width = std::max<std::uint32_t>(lane.width / 2, 1); break;
+        case Signal::dead: {
+            if (lane.pause && now < lane.pause->until) break; // others of the same moment say nothing new
+            lane.width = std::max<std::uint32_t>(lane.width / 2, 1);
+            const auto at = std::min<std::size_t>(lane.failures, rules_.retry.empty() ? 0 : rules_.retry.size() - 1);
+            const Millis rest = rules_.retry.empty() ? Millis{0} : rules_.retry[at] / 2;
+            ++lane.failures;
+            why.until = now + std::min(rest, rules_.longest_pause);
+            lane.pause = std::move(why);
+            break;
+        }
+        case Signal::neutral: break;
+        }
+    }
+
+    void enlist(Lane& lane) {
+        if (lane.listed) return;
+        turn_.push_back(lane.name);
+        lane.at = std::prev(turn_.end());
+        lane.listed = true;
+    }
+    void delist(Lane& lane) {
+        if (!lane.listed) return;
+        turn_.erase(lane.at);
+        lane.listed = false;
+    }
+
+    LaneRules rules_;
+    std::unordered_map<std::string, Lane> lanes_;
+    std::list<std::string> turn_; // lanes with something waiting, in turn
+    std::size_t active_ = 0;
+    std::size_t waiting_ = 0;
+};
+
+} // namespace danelaw::schedule

@@ -1,0 +1,153 @@
+// When things are tried, and which may start: tables over virtual time.
+#include "danelaw/schedule/lanes.hpp"
+#include "danelaw/schedule/retry.hpp"
+
+#include <gtest/gtest.h>
+#include <map>
+
+namespace danelaw::schedule {
+namespace {
+
+using namespace std::chrono_literals;
+const Time t0{Millis{1'800'000'000'000}};
+
+RetryRules rules() {
+    return {{1min, 5min, 15min, 30min, 1h, 2h, 4h}, 120h};
+}
+
+TEST(Retry, FollowsTheListAndTheLastRepeats) { // DQ-013, SC-090, SC-091
+    SeededRng rng(7);
+    const Millis want[] = {1min, 5min, 15min, 30min, 1h, 2h, 4h, 4h, 4h};
+    for (std::uint32_t n = 1; n <= 9; ++n) {
+        const auto delay = next_attempt(rules(), n, t0, rng) - t0;
+        EXPECT_GE(delay, want[n - 1] * 85 / 100) << n;
+        EXPECT_LE(delay, want[n - 1] * 115 / 100 + 1ms) << n;
+    }
+}
+
+TEST(Retry, JitterSpreadsWhatFailedTogether) { // H131
+    SeededRng rng(7);
+    std::map<long long, int> seconds;
+    const int total = 20000;
+    for (int n = 0; n < total; ++n)
+        ++seconds[std::chrono::floor<Seconds>(next_attempt(rules(), 3, t0, rng)).time_since_epoch().count()];
+    for (const auto& [second, count] : seconds) EXPECT_LE(count, total * 3 / 100) << second;
+}
+
+TEST(Retry, FiveDaysOfAttemptsThinOut) { // SC-091, DQ-014
+    SeededRng rng(7);
+    Time now = t0;
+    std::uint32_t attempts = 0;
+    while (true) {
+        ++attempts;
+        if (expired(rules(), t0, now)) break;
+        now = next_attempt(rules(), attempts, now, rng);
+    }
+    EXPECT_GE(now - t0, 120h);
+    EXPECT_LE(now - t0, 125h);
+    EXPECT_GT(attempts, 25u);
+    EXPECT_LT(attempts, 45u);
+}
+
+TEST(Guarded, ClockJumpsNeitherStopNorExpireTheQueue) { // DQ-012, H128
+    const GuardedTime g(t0, 1000ms);
+    EXPECT_EQ(g.for_schedule(t0 + 60s, 61'000ms), t0 + 60s);
+    EXPECT_EQ(g.for_schedule(t0 + 60s - 1h, 61'000ms), t0 + 60s); // set back: work still falls due
+    EXPECT_EQ(g.for_expiry(t0 + 60s - 1h, 61'000ms), t0 + 60s - 1h);
+    EXPECT_LE(g.for_expiry(t0 + 240h, 61'000ms), t0 + 60s + 1h); // ten days forward: nothing is ten days older
+    EXPECT_EQ(g.for_expiry(t0 + 240h, 1000ms + Millis{240h}), t0 + 240h);
+}
+
+LaneRules lane_rules() {
+    LaneRules r;
+    r.total = 10;
+    r.per_lane = 4;
+    r.first_width = 2;
+    r.window = 3;
+    r.retry = {60s, 300s};
+    return r;
+}
+
+TEST(Lanes, HugeDestinationDoesNotDelayOthers) { // DQ-016, H130
+    Lanes<int> lanes(lane_rules());
+    for (int n = 0; n < 1000; ++n) lanes.add("huge.test", n);
+    lanes.add("small.test", 5000);
+    std::vector<std::string> order;
+    while (auto start = lanes.next(t0)) order.push_back(start->lane);
+    EXPECT_EQ(order, (std::vector<std::string>{"huge.test", "small.test", "huge.test"}));
+}
+
+TEST(Lanes, WidthGrowsOnSuccessAndHalvesOnTrouble) { // SC-061
+    Lanes<int> lanes(lane_rules());
+    for (int n = 0; n < 100; ++n) lanes.add("a.test", n);
+    for (int n = 0; n < 3; ++n) {
+        ASSERT_TRUE(lanes.next(t0));
+        lanes.finished("a.test", Signal::good, t0);
+    }
+    EXPECT_EQ(lanes.width_of("a.test"), 4u); // never above the limit
+    ASSERT_TRUE(lanes.next(t0));
+    lanes.finished("a.test", Signal::busy, t0);
+    EXPECT_EQ(lanes.width_of("a.test"), 2u);
+}
+
+TEST(Lanes, TotalIsBounded) {
+    Lanes<int> lanes(lane_rules());
+    for (int n = 0; n < 20; ++n) lanes.add("d" + std::to_string(n) + ".test", n);
+    int started = 0;
+    while (lanes.next(t0)) ++started;
+    EXPECT_EQ(started, 10);
+}
+
+TEST(Lanes, DeadDestinationIsProbedNotHammered) { // DQ-015, SC-012
+    Lanes<int> lanes(lane_rules());
+    for (int n = 0; n < 1000; ++n) lanes.add("dead.test", n);
+    int dialled = 0;
+    Time now = t0;
+    for (int second = 0; second < 600; ++second, now += 1s) {
+        while (auto start = lanes.next(now)) {
+            if (start->pause) { // told, not tried
+                EXPECT_EQ(start->pause->reason, Reason::connect_failed);
+                lanes.finished("dead.test", Signal::neutral, now);
+                lanes.add("dead.test", start->job);
+                break;
+            }
+            ++dialled;
+            Pause why;
+            why.reason = Reason::connect_failed;
+            lanes.finished("dead.test", Signal::dead, now, why);
+        }
+    }
+    EXPECT_LE(dialled, 8);
+    EXPECT_GE(dialled, 3);
+    // it answers: the lane opens again
+    while (auto start = lanes.next(now)) {
+        if (start->pause) {
+            lanes.finished("dead.test", Signal::neutral, now);
+            now += 60s;
+            continue;
+        }
+        lanes.finished("dead.test", Signal::good, now);
+        break;
+    }
+    EXPECT_GE(lanes.width_of("dead.test"), 2u);
+}
+
+TEST(Lanes, FullWindowsAreNamed) {
+    Lanes<int> lanes(lane_rules());
+    for (int n = 0; n < 3; ++n) lanes.add("a.test", n);
+    lanes.add("b.test", 1);
+    EXPECT_EQ(lanes.full(), std::vector<std::string>{"a.test"});
+}
+
+TEST(Lanes, EmptyLanesAreForgotten) {
+    Lanes<int> lanes(lane_rules());
+    for (int n = 0; n < 100000; ++n) {
+        lanes.add("d" + std::to_string(n) + ".test", n);
+        ASSERT_TRUE(lanes.next(t0));
+        lanes.finished("d" + std::to_string(n) + ".test", Signal::good, t0);
+    }
+    EXPECT_EQ(lanes.lane_count(), 0u);
+}
+
+} // namespace
+} // namespace danelaw::schedule

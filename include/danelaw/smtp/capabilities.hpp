@@ -1,5 +1,5 @@
-// What may we use with this server? The EHLO reply of one TLS state as a value; a new EHLO makes a new one (SC-024, SC-025).
-// Pure. RFC 5321 4.1.1.1; SC-023, SC-071, SC-074, H100; RFC 9422 (LIMITS).
+// What may we use with this server? The EHLO reply of one TLS state as a value; a new EHLO makes a new one (SC-024,
+// SC-025). Pure. RFC 5321 4.1.1.1; SC-023, SC-071, SC-074, H100; RFC 9422 (LIMITS).
 #pragma once
 
 #include "danelaw/smtp/reply.hpp"

@@ -1,6 +1,6 @@
-// How does content leave so that the other side sees one message and nothing else? Streaming encoders for DATA and BDAT.
-// Pure. Only CRLF ends a line: a bare LF becomes CRLF, a stray CR a blank (SC-036, D-15, H103); a dot at a line's start is
-// doubled (SC-037); lines of any length pass unchanged (SC-039). RFC 5321 2.3.8, 4.5.2; RFC 3030 2.
+// How does content leave so that the other side sees one message and nothing else? Streaming encoders for DATA and
+// BDAT. Pure. Only CRLF ends a line: a bare LF becomes CRLF, a stray CR a blank (SC-036, D-15, H103); a dot at a line's
+// start is doubled (SC-037); lines of any length pass unchanged (SC-039). RFC 5321 2.3.8, 4.5.2; RFC 3030 2.
 #pragma once
 
 #include <string>

@@ -30,7 +30,11 @@ struct Message {
 struct NewMessage {
     Message message;
     std::string content;
+    std::vector<std::string> attempts; // trace brought along from another store (migrate); empty for new mail
 };
+
+// Whether add() hands the new recipients to the caller as claimed jobs, or leaves them for claim().
+enum class Claiming { now, later };
 
 // Due recipients of one message for one domain, claimed for this process: nobody else attempts them until they are
 // recorded, released, or the lease ends (DQ-006).
@@ -83,7 +87,8 @@ struct Filter { // empty fields match everything
 };
 
 struct Counts {
-    std::uint64_t messages = 0, recipients = 0, active = 0, deferred = 0, held = 0, destinations = 0;
+    std::uint64_t messages = 0, recipients = 0, active = 0, deferred = 0, held = 0,
+                  destinations = 0; // recipients' states, not messages'
     std::optional<Time> oldest;
 };
 
@@ -151,6 +156,9 @@ class Queue {
     virtual Task<Result<void>> add_counts(std::string table,
                                           std::vector<std::pair<std::string, std::int64_t>> counts) = 0;
 
+    // Messages that were found damaged and set aside ("id: why"), since the store was opened (DQ-008). Never deleted.
+    virtual std::vector<std::string> damaged() const = 0;
+
     // Ends the writer after what is waiting is stable. No calls after it.
     virtual void stop() = 0;
     // For metrics: batches committed, transactions in them, the time of the last fsync …
@@ -165,12 +173,32 @@ struct EmbeddedOptions {
     std::string directory;
     Millis trace_kept = std::chrono::hours(24 * 7);
     std::size_t traces_most = 100000;
+    Bytes cache = 48 << 20;  // pages of the database in memory
+    Bytes recent = 32 << 20; // content of mail just added, so that its first delivery reads nothing
+    Bytes ballast = 8 << 20; // given up so that outcomes can be recorded on a full disk
+    std::string vfs;         // SQLite's VFS; tests put one that forgets unsynced writes here
 };
 // Opens (creating it when missing), recovers, sets damaged records aside and names them in `problems` (DQ-007, DQ-008).
+// errc::unavailable: another process has it. errc::config: made by a newer version; nothing was touched (DQ-064).
 struct Opened {
     std::unique_ptr<Queue> queue;
     std::vector<std::string> problems;
 };
 Result<Opened> open_embedded(EmbeddedOptions options);
+
+// A queue that several relays share. Leases of a relay that died run out and others take over (DQ-006).
+struct PostgresOptions {
+    std::string conninfo; // libpq's: "host=/run/postgresql dbname=danelaw"
+    std::string owner;    // this relay's name in the leases; a unique one is made when empty
+    Millis lease = std::chrono::minutes(2);
+    Millis trace_kept = std::chrono::hours(24 * 7);
+    std::size_t traces_most = 100000;
+    Bytes recent = 32 << 20;
+};
+Result<Opened> open_shared(PostgresOptions options);
+
+// Moves every queued message (content, states, traces) from one store to another, both idle. A message leaves `from`
+// once it is stable in `to`; stopped half way it goes on where it was. Returns how many were moved.
+Task<Result<std::uint64_t>> migrate(Queue& from, Queue& to, Time now, std::function<void(std::uint64_t)> progress);
 
 } // namespace danelaw::store

@@ -75,20 +75,29 @@ struct Record {
     std::vector<std::string> attempts; // JSON objects, one a host tried: the stored "why"
     std::vector<NewMessage> notices;   // DSNs; added in the same step
 };
+// Recipients that were closed meanwhile are left alone and listed in `stale`; when all were, record() fails with
+// errc::stale and nothing is written. A held recipient recorded as queued again stays held. Notices are not claimed:
+// claim() finds them. Any other error left everything as it was: record again (H127).
 struct Recorded {
     bool removed = false; // no recipient is open: the message left the queue, its trace stays
+    std::vector<std::uint32_t> stale;
 };
 
-struct Filter { // empty fields match everything
+// Empty fields match everything in list(); act() with nothing named needs `all`. `state` is the message's: active (a
+// recipient is claimed or was never tried), deferred, held (only held ones are open). Domain and reason choose
+// recipients.
+struct Filter {
     std::vector<std::string> ids;
     std::string domain, sender, state, reason;
-    std::optional<Millis> older_than;
+    std::optional<Millis> older_than; // measured from `now` (act() sets it)
     bool all = false;
+    Time now{};
 };
 
 struct Counts {
-    std::uint64_t messages = 0, recipients = 0, active = 0, deferred = 0, held = 0,
-                  destinations = 0; // recipients' states, not messages'
+    std::uint64_t messages = 0;
+    std::uint64_t recipients = 0, active = 0, deferred = 0, held = 0; // open recipients, and of these
+    std::uint64_t destinations = 0;
     std::optional<Time> oldest;
 };
 
@@ -111,17 +120,20 @@ class Queue {
     virtual ~Queue() = default;
 
     // -- accepting
-    // Stores a piece of a large message that is still arriving; not yet part of the queue. Resumes when the writer has
-    // taken it (back-pressure).
+    // Stores a piece (limits::chunk octets, the last one shorter) of a large message that is still arriving; not yet
+    // part of the queue, and gone after a restart. Resumes when the writer has taken it: back-pressure.
     virtual Task<Result<void>> append(std::string id, std::uint32_t sequence, std::string octets) = 0;
     virtual Task<void> discard(std::string id) = 0; // forget appended pieces of a message that won't come
-    // On stable storage when it returns; all recipients claimed by this process when `claim_now` (returned jobs go to
-    // the scheduler without a second read).
-    virtual Task<Result<std::vector<Job>>> add(NewMessage message) = 0;
+    // On stable storage when it returns. Claiming::now: its recipients are claimed by this process and returned as
+    // jobs, so that new mail reaches the scheduler without a second read (release() what doesn't fit). Id taken:
+    // errc::limit.
+    virtual Task<Result<std::vector<Job>>> add(NewMessage message, Claiming claiming = Claiming::now) = 0;
 
     // -- delivering
     virtual Task<Result<std::vector<Job>>> claim(ClaimRequest request) = 0;
     virtual Task<Result<Time>> next_due() = 0; // earliest due time of unclaimed work; Time::max() when none
+    // `wake` is called, on any thread, when unclaimed work may have become due earlier: notices, flush, release.
+    virtual void on_due(std::function<void()> wake) = 0;
     virtual Task<Result<Message>> load(std::string id) = 0;
     // One chunk (limits::chunk octets, the last one shorter) of the content; empty after the last. Checksum verified:
     // errc::damaged.
@@ -137,13 +149,16 @@ class Queue {
     virtual Task<Result<std::vector<Message>>> list(Filter filter, std::size_t limit, std::string after_id) = 0;
     virtual Task<Result<Trace>> trace(std::string id) = 0; // also for finished messages, while kept
     enum class Action { flush, hold, release, remove, bounce };
+    static constexpr std::size_t acted_ids = 1000;
     struct Acted {
         std::uint64_t messages = 0, recipients = 0;
-        std::vector<std::string> ids;
-        std::vector<std::string> missing;
+        std::vector<std::string> ids;     // the first acted_ids of the messages
+        std::vector<std::string> missing; // named ids that are not in the queue
+        bool more = false;                // bounce: `ids` is full; record those, then call again
     };
-    // `bounce` only marks: the caller records the bounces with their DSNs. Claimed recipients of a removed message:
-    // their record() gets errc::stale.
+    // flush: due now. hold: not claimed until released. release: no longer held, due now. remove: closed without DSN;
+    // record() of what was claimed then gets errc::stale. bounce: claims them for the caller, who records the bounces
+    // with their DSNs.
     virtual Task<Result<Acted>> act(Action action, Filter filter, Time now) = 0;
     virtual Task<Result<Counts>> counts() = 0;
     virtual Task<Result<std::vector<DomainCount>>> domains(std::size_t limit) = 0;
@@ -157,6 +172,9 @@ class Queue {
                                           std::vector<std::pair<std::string, std::int64_t>> counts) = 0;
 
     // Messages that were found damaged and set aside ("id: why"), since the store was opened (DQ-008). Never deleted.
+    virtual std::vector<std::string> damaged() const = 0;
+
+    // Messages found damaged and set aside ("id: why") since the store was opened (DQ-008). Never deleted.
     virtual std::vector<std::string> damaged() const = 0;
 
     // Ends the writer after what is waiting is stable. No calls after it.

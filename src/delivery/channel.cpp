@@ -1,0 +1,265 @@
+// Opens a conversation as the host's plan demands, step by step; every step may fail, none is skipped.
+#include "danelaw/delivery/channel.hpp"
+
+#include "danelaw/base/limits.hpp"
+#include "danelaw/base/text.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace danelaw::delivery {
+namespace {
+
+using Stage = ChannelFailure::Stage;
+using Opened = std::expected<Channel, ChannelFailure>;
+
+Reason reason_of(const Error& error, Stage stage) {
+    if (error.code == Errc::timeout) return Reason::timeout;
+    if (error.code == Errc::parse || error.code == Errc::limit) return Reason::smtp_reply;
+    return stage == Stage::connect ? Reason::connect_failed : Reason::connection_lost;
+}
+
+ChannelFailure failed(Stage stage, const Error& error) {
+    ChannelFailure out;
+    out.stage = stage;
+    out.reason = reason_of(error, stage);
+    out.text = fmt::format("{}: {}", word(stage), printable(error.detail));
+    return out;
+}
+
+ChannelFailure refused(Stage stage, Reason reason, const smtp::Reply& reply) {
+    ChannelFailure out;
+    out.stage = stage;
+    out.reason = reason;
+    out.code = reply.code;
+    out.enhanced = reply.enhanced();
+    out.text = fmt::format("{} {}", reply.code, reply.text());
+    return out;
+}
+
+bool tls_demanded(dane::Requirement r) {
+    switch (r) {
+    case dane::Requirement::none:
+    case dane::Requirement::may: return false;
+    case dane::Requirement::encrypt:
+    case dane::Requirement::dane:
+    case dane::Requirement::pkix:
+    case dane::Requirement::mta_sts:
+    case dane::Requirement::skip: return true; // fail closed: a skipped host never gets here
+    }
+    return true;
+}
+
+} // namespace
+
+std::string_view word(Stage s) {
+    switch (s) {
+    case Stage::connect: return "connect";
+    case Stage::greeting: return "greeting";
+    case Stage::ehlo: return "EHLO";
+    case Stage::starttls: return "STARTTLS";
+    case Stage::handshake: return "TLS handshake";
+    case Stage::verify: return "TLS verification";
+    case Stage::ehlo_after_tls: return "EHLO after STARTTLS";
+    }
+    return "?";
+}
+
+Channel::Channel(net::Buffered io, dane::HostPlan host, Endpoint endpoint)
+    : io_(std::move(io)), host_(std::move(host)), endpoint_(endpoint) {}
+
+Task<Result<smtp::Reply>> Channel::read_reply(net::Deadline deadline) {
+    smtp::ReplyParser parser;
+    for (;;) {
+        auto line = co_await io_.read_line(limits::reply_line, net::Buffered::LineEnd::lf_tolerated, deadline);
+        if (!line) {
+            io_.stream().close();
+            co_return fail(line.error());
+        }
+        switch (parser.feed(*line)) {
+        case smtp::ReplyParser::Step::more: break;
+        case smtp::ReplyParser::Step::done: co_return parser.take();
+        case smtp::ReplyParser::Step::error:
+            io_.stream().close();
+            co_return fail(Errc::parse, "not an SMTP reply: " + parser.problem());
+        }
+    }
+}
+
+Task<Result<void>> Channel::write(std::string_view bytes, net::Deadline deadline) {
+    return io_.write(bytes, deadline);
+}
+
+Task<Result<smtp::Reply>> Channel::command(std::string line, Millis timeout) {
+    const auto deadline = net::deadline_after(timeout);
+    auto written = co_await write(line, deadline);
+    if (!written) co_return fail(written.error());
+    co_return co_await read_reply(deadline);
+}
+
+Task<void> Channel::quit() {
+    if (!io_.stream().is_open()) co_return;
+    constexpr Millis patience = std::chrono::seconds(2);
+    auto reply = co_await command("QUIT\r\n", patience);
+    if (reply && io_.stream().is_open()) co_await io_.stream().close_gently(net::deadline_after(Millis{200}));
+    io_.stream().close();
+}
+
+std::string identity_of(const dane::HostPlan& host, const Endpoint& endpoint, const ChannelRules& rules) {
+    std::string out = fmt::format("{}|{}|{}|{}|{}", endpoint.text(), word(host.requirement), host.sni,
+                                  host.min_protocol, host.ca_file);
+    for (const auto& source : rules.source_addresses) out += "|" + source.text();
+    auto records = host.records;
+    std::sort(records.begin(), records.end());
+    for (const auto& record : records) out += "|" + record.text();
+    return out;
+}
+
+bool may_use(const Channel& channel, const dane::HostPlan& host) {
+    if (!channel.tls || !channel.tls->matched || channel.tls->matched->name.empty()) return true;
+    const auto& names = host.reference_names;
+    return std::find(names.begin(), names.end(), channel.tls->matched->name) != names.end();
+}
+
+// The steps of opening; a class only so that they share what they open.
+class Opener {
+  public:
+    Opener(tls::Client& tls, dane::HostPlan host, Endpoint endpoint, ChannelRules rules)
+        : tls_(tls), host_(std::move(host)), endpoint_(endpoint), rules_(std::move(rules)) {}
+
+    Task<Opened> open() {
+        std::optional<IpAddress> source;
+        for (const auto& candidate : rules_.source_addresses)
+            if (candidate.v6 == endpoint_.address.v6) source = candidate; // SC-013: only for its family
+        auto stream = co_await net::connect(endpoint_, source, net::deadline_after(rules_.connect_timeout));
+        if (!stream) co_return std::unexpected(failed(Stage::connect, stream.error()));
+        channel_.emplace(net::Buffered(std::move(*stream)), host_, endpoint_);
+        channel_->identity = identity_of(host_, endpoint_, rules_);
+
+        auto failure = co_await greet();
+        if (!failure) failure = co_await secure();
+        if (failure) {
+            failure->starttls_offered = channel_->starttls_offered;
+            co_await channel_->quit();
+            co_return std::unexpected(std::move(*failure));
+        }
+        co_return std::move(*channel_);
+    }
+
+  private:
+    using Failure = std::optional<ChannelFailure>;
+
+    // Waits for the whole greeting before speaking (SC-020), then says who we are.
+    Task<Failure> greet() {
+        auto greeting = co_await channel_->read_reply(net::deadline_after(rules_.command_timeout));
+        if (!greeting) co_return failed(Stage::greeting, greeting.error());
+        if (greeting->code != 220) {
+            auto failure = refused(Stage::greeting, Reason::smtp_reply, *greeting);
+            failure.permanent = greeting->code == 521 || greeting->code == 556; // D-14
+            co_return failure;
+        }
+        co_return co_await hello(Stage::ehlo);
+    }
+
+    Task<Failure> hello(Stage stage) {
+        auto reply = co_await channel_->command("EHLO " + rules_.hostname + "\r\n", rules_.command_timeout);
+        if (!reply) co_return failed(stage, reply.error());
+        if (reply->good()) {
+            channel_->offered = smtp::capabilities(*reply);
+            co_return own_name(*reply);
+        }
+        // Anything but a temporary refusal: an old server may know HELO; in TLS it offered EHLO a moment ago (SC-021).
+        if (reply->cls() != 5 || stage == Stage::ehlo_after_tls) co_return refused(stage, Reason::smtp_reply, *reply);
+        auto helo = co_await channel_->command("HELO " + rules_.hostname + "\r\n", rules_.command_timeout);
+        if (!helo) co_return failed(stage, helo.error());
+        if (!helo->good()) co_return refused(stage, Reason::smtp_reply, *helo);
+        channel_->offered = smtp::helo(*helo);
+        co_return own_name(*helo);
+    }
+
+    // A peer that calls itself by our name on port 25 is ourselves (SC-008).
+    Failure own_name(const smtp::Reply& reply) const {
+        if (endpoint_.port != 25 || !iequals(channel_->offered.peer_name, rules_.hostname)) return std::nullopt;
+        auto failure = refused(Stage::ehlo, Reason::mail_loop, reply);
+        failure.code = 0;
+        failure.enhanced.clear();
+        failure.text = "the host greets with our own name " + rules_.hostname + ": mail loops back to this relay";
+        failure.permanent = true;
+        return failure;
+    }
+
+    Task<Failure> secure() {
+        channel_->starttls_offered = channel_->offered.starttls;
+        if (host_.requirement == dane::Requirement::none || rules_.clear_instead_of_tls) {
+            if (tls_demanded(host_.requirement)) co_return not_offered("clear text is not allowed here");
+            co_return std::nullopt;
+        }
+        if (!channel_->offered.starttls) {
+            if (!tls_demanded(host_.requirement)) co_return std::nullopt;
+            co_return not_offered("the host does not offer STARTTLS, which its policy demands");
+        }
+        auto reply = co_await channel_->command("STARTTLS\r\n", rules_.command_timeout);
+        if (!reply) co_return failed(Stage::starttls, reply.error());
+        if (reply->code != 220) {
+            // RFC 3207 4: the client decides. 421 ends the session whatever the policy (SC-031).
+            if (!tls_demanded(host_.requirement) && reply->code != 421) co_return std::nullopt;
+            co_return refused(Stage::starttls, Reason::starttls_not_supported, *reply); // D-31
+        }
+        co_return co_await handshake();
+    }
+
+    Failure not_offered(std::string text) const {
+        ChannelFailure failure;
+        failure.stage = Stage::starttls;
+        failure.reason = Reason::starttls_not_supported;
+        failure.text = std::move(text);
+        return failure;
+    }
+
+    Task<Failure> handshake() {
+        auto ssl = tls_.prepare(host_, rules_.keys);
+        if (!ssl) { // DANE-074: the library failing is a failure of the host, never a weaker level
+            auto failure = failed(Stage::handshake, ssl.error());
+            failure.reason = Reason::tls_handshake_failed;
+            co_return failure;
+        }
+        channel_->offered = {}; // everything learnt in clear text is void (SC-025, DANE-116)
+        auto done = co_await channel_->io_.start_tls(*ssl, net::Stream::Side::client,
+                                                     net::deadline_after(rules_.handshake_timeout));
+        if (!done) {
+            auto outcome = tls_.failed_handshake(done.error(), host_);
+            auto failure = failed(Stage::handshake, done.error());
+            failure.reason = outcome.reason == Reason::none ? Reason::tls_handshake_failed : outcome.reason;
+            if (!outcome.text.empty()) failure.text = outcome.text;
+            failure.tls = std::move(outcome);
+            channel_->close();
+            co_return failure;
+        }
+        auto outcome = tls_.judge(channel_->io_.stream().ssl(), host_);
+        if (!outcome.passed) {
+            ChannelFailure failure;
+            failure.stage = Stage::verify;
+            failure.reason = outcome.reason;
+            failure.text = outcome.text;
+            failure.tls = std::move(outcome);
+            co_return failure; // QUIT and close: SC-027
+        }
+        channel_->level = outcome.level;
+        channel_->tls = std::move(outcome);
+        co_return co_await hello(Stage::ehlo_after_tls);
+    }
+
+    tls::Client& tls_;
+    dane::HostPlan host_;
+    Endpoint endpoint_;
+    ChannelRules rules_;
+    std::optional<Channel> channel_;
+};
+
+Task<Opened> open_channel(tls::Client& tls, dane::HostPlan host, Endpoint endpoint, ChannelRules rules) {
+    DANELAW_CHECK(host.requirement != dane::Requirement::skip);
+    Opener opener(tls, std::move(host), endpoint, std::move(rules));
+    co_return co_await opener.open();
+}
+
+} // namespace danelaw::delivery

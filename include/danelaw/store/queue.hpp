@@ -171,9 +171,6 @@ class Queue {
     virtual Task<Result<void>> add_counts(std::string table,
                                           std::vector<std::pair<std::string, std::int64_t>> counts) = 0;
 
-    // Messages that were found damaged and set aside ("id: why"), since the store was opened (DQ-008). Never deleted.
-    virtual std::vector<std::string> damaged() const = 0;
-
     // Messages found damaged and set aside ("id: why") since the store was opened (DQ-008). Never deleted.
     virtual std::vector<std::string> damaged() const = 0;
 

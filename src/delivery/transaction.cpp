@@ -1,0 +1,314 @@
+// A pipelined transaction: the batch to send, a fold over the replies, then the content and its one reply.
+#include "danelaw/delivery/transaction.hpp"
+
+#include "danelaw/base/limits.hpp"
+#include "danelaw/smtp/address.hpp"
+#include "danelaw/smtp/command_out.hpp"
+#include "danelaw/smtp/data_out.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <optional>
+
+namespace danelaw::delivery {
+namespace {
+
+// Commands in flight stay below what every socket buffers, so that a server that answers at once and reads late can't
+// make us wait for each other (SC-053).
+constexpr std::size_t in_flight = 16 * 1024;
+
+class Transaction {
+  public:
+    Transaction(Channel& channel, const message::Envelope& envelope, std::vector<const message::Recipient*> recipients,
+                Needs needs, Content& content, TransactionRules rules)
+        : channel_(channel), envelope_(envelope), recipients_(std::move(recipients)), needs_(needs), content_(content),
+          rules_(rules), reused_(channel.messages > 0), fates_(recipients_.size()) {}
+
+    Task<TransactionResult> run() {
+        compose();
+        if (channel_.offered.pipelining)
+            co_await exchange_pipelined();
+        else
+            co_await exchange_stepwise();
+        fold_envelope();
+        if (!lost_ && data_ && data_->cls() == 3)
+            co_await send_content();
+        else if (!lost_ && data_)
+            apply_to_accepted(*data_, "DATA");
+        ++channel_.messages;
+        co_await settle();
+        co_return finish();
+    }
+
+  private:
+    using Replies = std::vector<smtp::Reply>;
+
+    void compose() {
+        smtp::MailFacts mail;
+        mail.reverse_path = envelope_.reverse_path;
+        mail.size = needs_.size;
+        mail.body = needs_.body;
+        mail.needs_smtputf8 = needs_.smtputf8;
+        mail.requiretls = needs_.requiretls || (needs_.requiretls_wish && channel_.offered.requiretls);
+        mail.ret = envelope_.ret;
+        mail.envid = envelope_.envid;
+        commands_.push_back(smtp::mail_command(mail, channel_.offered));
+        for (const auto* recipient : recipients_) {
+            smtp::RcptFacts rcpt;
+            rcpt.address = recipient->address;
+            rcpt.orcpt = recipient->orcpt;
+            rcpt.notify = recipient->notify;
+            rcpt.with_smtputf8 = needs_.smtputf8 && channel_.offered.smtputf8;
+            commands_.push_back(smtp::rcpt_command(rcpt, channel_.offered));
+        }
+        commands_.push_back("DATA\r\n");
+    }
+
+    // One reply; false when the session is over (SC-031, SC-032).
+    Task<bool> next_reply() {
+        auto reply = co_await channel_.read_reply(net::deadline_after(rules_.command_timeout));
+        if (!reply) {
+            lost_ = reply.error();
+            co_return false;
+        }
+        const bool over = reply->code == 421;
+        replies_.push_back(std::move(*reply));
+        if (over) {
+            lost_ = Error{Errc::closed, "the server ended the session"};
+            channel_.close();
+        }
+        co_return !over;
+    }
+
+    Task<void> exchange_pipelined() {
+        std::size_t sent = 0;
+        while (sent < commands_.size() && !lost_) {
+            std::string batch;
+            while (sent < commands_.size() && (batch.empty() || batch.size() + commands_[sent].size() <= in_flight))
+                batch += commands_[sent++];
+            auto written = co_await channel_.write(batch, net::deadline_after(rules_.command_timeout));
+            if (!written) {
+                lost_ = written.error();
+                co_return;
+            }
+            while (replies_.size() < sent)
+                if (!co_await next_reply()) co_return;
+        }
+    }
+
+    // Without PIPELINING strictly one by one; nothing follows a refused MAIL, no DATA when nobody is left (H120).
+    Task<void> exchange_stepwise() {
+        for (const auto& command : commands_) {
+            const bool last = &command == &commands_.back();
+            if (last && std::none_of(replies_.begin() + 1, replies_.end(), [](const auto& r) { return r.good(); }))
+                co_return;
+            auto written = co_await channel_.write(command, net::deadline_after(rules_.command_timeout));
+            if (!written) {
+                lost_ = written.error();
+                co_return;
+            }
+            if (!co_await next_reply()) co_return;
+            if (replies_.size() == 1 && !replies_.front().good()) co_return;
+        }
+    }
+
+    // Each recipient's fate as far as the envelope's replies tell (SC-054, SC-056).
+    void fold_envelope() {
+        if (lost_ && replies_.empty()) return;
+        const auto& mail = replies_.front();
+        if (!mail.good()) {
+            for (auto& fate : fates_) fate = from_reply(mail, "MAIL");
+        } else {
+            for (std::size_t n = 0; n < fates_.size() && n + 1 < replies_.size(); ++n) {
+                const auto& reply = replies_[n + 1];
+                if (reply.good())
+                    accepted_.push_back(n);
+                else
+                    fates_[n] = from_reply(reply, "RCPT");
+            }
+        }
+        if (replies_.size() == commands_.size()) data_ = replies_.back();
+    }
+
+    RecipientResult from_reply(const smtp::Reply& reply, std::string_view stage) {
+        RecipientResult out;
+        out.reason = Reason::smtp_reply;
+        out.code = reply.code;
+        out.text = fmt::format("{} {}", reply.code, reply.text());
+        // 552 to RCPT is the "too many recipients" of old (D-37, RFC 5321 4.5.3.1.10). What is neither 4yz nor 5yz
+        // where a refusal or an acceptance was due is a broken server: never taken for success.
+        const bool permanent = reply.cls() == 5 && !(stage == "RCPT" && reply.code == 552);
+        out.verdict = permanent ? Verdict::bounced : Verdict::deferred;
+        out.enhanced = reply.enhanced();
+        if (!permanent && !out.enhanced.empty() && out.enhanced.front() == '5') out.enhanced.front() = '4';
+        if (out.enhanced.empty()) out.enhanced = permanent ? "5.0.0" : "4.0.0";
+        out.next_host_may_try = !permanent;
+        if (!permanent && (reply.code == 421 || reply.code == 450 || reply.code == 451) && stage != "RCPT")
+            busy_ = true;
+        return out;
+    }
+
+    void apply_to_accepted(const smtp::Reply& reply, std::string_view stage) {
+        for (const auto n : accepted_) fates_[n] = from_reply(reply, stage);
+        accepted_.clear();
+    }
+
+    Task<void> send_content() {
+        if (!accepted_.empty())
+            co_await stream_content();
+        else
+            co_await write_end(".\r\n"); // 354 though nobody was taken: an empty message, counted for nobody (SC-052)
+        if (lost_) co_return;
+        const auto before = replies_.size();
+        const auto deadline = net::deadline_after(rules_.data_timeout); // D-22: a limit of its own
+        auto reply = co_await channel_.read_reply(deadline);
+        if (!reply) {
+            lost_ = reply.error();
+            possible_duplicate_ = !accepted_.empty();
+            co_return;
+        }
+        DANELAW_CHECK(replies_.size() == before);
+        if (reply->code == 421) channel_.close();
+        ended_well_ = reply->good();
+        if (!reply->good()) {
+            apply_to_accepted(*reply, "end of data");
+            co_return;
+        }
+        for (const auto n : accepted_) {
+            auto& fate = fates_[n];
+            fate.verdict = Verdict::delivered;
+            fate.reason = Reason::none;
+            fate.code = reply->code;
+            fate.enhanced = reply->enhanced().empty() ? "2.0.0" : reply->enhanced();
+            fate.text = fmt::format("{} {}", reply->code, reply->text());
+        }
+        settled_ = true;
+    }
+
+    Task<void> stream_content() {
+        smtp::DotStuffer stuffer;
+        std::string out;
+        for (std::uint32_t sequence = 0;; ++sequence) {
+            auto piece = co_await content_.piece(sequence);
+            if (!piece) { // never end a message that is not whole: the connection is all that can be given up
+                lost_ = piece.error();
+                lost_->detail = "the stored content can't be read: " + lost_->detail;
+                channel_.close();
+                co_return;
+            }
+            if (piece->empty()) break;
+            stuffer.feed(*piece, out);
+            if (piece->size() < limits::chunk) break;
+            co_await write_end(out);
+            out.clear();
+            if (lost_) co_return;
+        }
+        stuffer.finish(out);
+        co_await write_end(out);
+    }
+
+    Task<void> write_end(std::string_view octets) {
+        auto written = co_await channel_.write(octets, net::deadline_after(rules_.command_timeout));
+        if (!written) lost_ = written.error();
+    }
+
+    // After a transaction that did not end in a 2yz: RSET before the next MAIL (SC-059).
+    Task<void> settle() {
+        if (lost_ || !channel_.quiet()) {
+            channel_.close();
+            co_return;
+        }
+        if (ended_well_) co_return;
+        auto reply = co_await channel_.command("RSET\r\n", rules_.command_timeout);
+        if (!reply || !reply->good()) channel_.close();
+    }
+
+    TransactionResult finish() {
+        TransactionResult out;
+        for (std::size_t n = 0; n < fates_.size(); ++n) {
+            auto& fate = fates_[n];
+            fate.number = recipients_[n]->number;
+            if (fate.code == 0 && fate.reason == Reason::none && fate.verdict == Verdict::deferred)
+                fate = unanswered(fate);
+            out.recipients.push_back(std::move(fate));
+        }
+        out.channel_usable = channel_.quiet();
+        out.stale_channel = reused_ && lost_ && (replies_.empty() || (replies_.size() == 1 && replies_[0].code == 421));
+        out.possible_duplicate = possible_duplicate_;
+        out.busy = busy_ || (lost_ && (lost_->code == Errc::timeout || session_ended()));
+        return out;
+    }
+
+    bool session_ended() const { return !replies_.empty() && replies_.back().code == 421; }
+
+    RecipientResult unanswered(const RecipientResult& fate) const {
+        RecipientResult out;
+        out.number = fate.number;
+        if (session_ended()) { // its own words are the reason (SC-031)
+            out.reason = Reason::smtp_reply;
+            out.code = 421;
+            out.enhanced = replies_.back().enhanced().empty() ? "4.0.0" : replies_.back().enhanced();
+            out.text = fmt::format("421 {}", replies_.back().text());
+            out.next_host_may_try = true;
+            return out;
+        }
+        const bool timed_out = lost_ && lost_->code == Errc::timeout;
+        const bool odd = lost_ && (lost_->code == Errc::parse || lost_->code == Errc::limit);
+        out.reason = timed_out ? Reason::timeout : odd ? Reason::smtp_reply : Reason::connection_lost;
+        out.enhanced = odd ? "4.5.0" : "4.4.2";
+        out.text = possible_duplicate_ ? "no reply to the end of the message (it may have been taken): " : "";
+        out.text += lost_ ? printable(lost_->detail) : "the server gave no answer";
+        out.next_host_may_try = !possible_duplicate_;
+        return out;
+    }
+
+    Channel& channel_;
+    const message::Envelope& envelope_;
+    std::vector<const message::Recipient*> recipients_;
+    Needs needs_;
+    Content& content_;
+    TransactionRules rules_;
+    bool reused_;
+    std::vector<std::string> commands_;
+    Replies replies_;
+    std::vector<RecipientResult> fates_;
+    std::vector<std::size_t> accepted_;
+    std::optional<smtp::Reply> data_;
+    std::optional<Error> lost_;
+    bool possible_duplicate_ = false;
+    bool ended_well_ = false;
+    bool settled_ = false;
+    bool busy_ = false;
+};
+
+} // namespace
+
+Task<Result<std::string>> TextContent::piece(std::uint32_t sequence) {
+    const std::size_t at = std::size_t{sequence} * limits::chunk;
+    if (at >= text_.size()) co_return std::string();
+    co_return text_.substr(at, limits::chunk);
+}
+
+Needs needs_of(const message::Envelope& envelope, const std::vector<const message::Recipient*>& recipients) {
+    Needs out;
+    out.smtputf8 = envelope.content.eight_bit_header || smtp::needs_smtputf8(envelope.reverse_path) ||
+                   std::any_of(recipients.begin(), recipients.end(),
+                               [](const auto* r) { return smtp::needs_smtputf8(r->address); });
+    out.body = envelope.content.binary           ? smtp::Body::binary_mime
+               : envelope.content.eight_bit_body ? smtp::Body::eight_bit_mime
+                                                 : smtp::Body::seven_bit;
+    const bool null_sender = envelope.reverse_path.empty();
+    out.requiretls = envelope.requiretls && !null_sender;
+    out.requiretls_wish = envelope.requiretls && null_sender;
+    out.size = envelope.content.size;
+    return out;
+}
+
+Task<TransactionResult> transact(Channel& channel, const message::Envelope& envelope,
+                                 std::vector<const message::Recipient*> recipients, Needs needs, Content& content,
+                                 TransactionRules rules) {
+    Transaction transaction(channel, envelope, std::move(recipients), needs, content, rules);
+    co_return co_await transaction.run();
+}
+
+} // namespace danelaw::delivery

@@ -61,6 +61,7 @@ struct HostFacts {
     // The first alias's own status (a CNAME query at `name`); asked only when needs_alias_check() (DANE-009).
     std::optional<dns::Status> first_alias;
     std::string first_alias_why;
+    Seconds first_alias_ttl{0};
     std::vector<TlsaLookup> tlsa; // in the order asked; the last one decides
 };
 
@@ -72,20 +73,22 @@ struct Facts {
 
 // -- the steps: what to look up next ----------------------------------------------------------------
 
-struct Verdictless {}; // go on
-
 // Final for the whole destination: nothing may be tried (rows 1-5 of the table, loops, no hosts).
 struct Halt {
     Verdict verdict = Verdict::deferred; // deferred or bounced
     Reason reason = Reason::none;
-    std::string text; // for people, names what and where
+    std::string text;     // for people, names what and where
+    std::string enhanced; // SC-096: "4.7.5"
 };
 
-// How we are found in an MX list (SC-007, D-23).
+// How we are found in an MX list (SC-007, D-23): by name there, and by address and port whatever led to them.
 struct Ourselves {
     std::vector<dns::Name> names;
-    std::vector<Endpoint> endpoints; // listeners; an unspecified address stands for every local one
+    std::vector<Endpoint> endpoints; // of our listeners; 0.0.0.0 or :: stands for loopback and all of `local`
+    std::vector<IpAddress> local;    // of this machine's interfaces
 };
+// Is this one of our own listeners?
+bool is_ours(const Endpoint& to, const Ourselves& self);
 
 struct MxHost {
     dns::Name name;
@@ -97,11 +100,12 @@ struct MxChoice {
     std::vector<MxHost> hosts;
     std::vector<std::string> notes;
 };
+// A literal needs no lookup: no hosts. `mx` is null for host and literal; a missing answer is a failed one.
 std::variant<MxChoice, Halt> choose_hosts(const NextHop& hop, const dns::Answer<dns::Mx>* mx, const Ourselves& self,
                                           Rng& rng);
 
 // Must the first alias's own status be asked? (addresses insecure through an alias, DANE-009)
-bool needs_alias_check(const HostFacts& host, const TlsRules& rules);
+bool needs_alias_check(const Facts& facts, const HostFacts& host, const TlsRules& rules);
 // The next TLSA base to ask for, or nullopt when the answers in `host.tlsa` decide (DANE-040…048).
 std::optional<dns::Name> next_tlsa_base(const Facts& facts, const HostFacts& host, const TlsRules& rules);
 
@@ -124,14 +128,16 @@ enum class Seen { secure, insecure, bogus, error, absent, not_queried };
 std::string_view word(Seen s);
 
 struct HostPlan {
-    dns::Name name; // as the MX gave it; for log and MTA-STS matching
+    dns::Name name;            // as the MX gave it; for log and MTA-STS matching; empty for a literal
+    std::string shown() const; // the name, or "[192.0.2.1]"
     std::uint16_t preference = 0;
     std::uint16_t port = 25;
     std::vector<IpAddress> addresses; // to be dialled in this order, families mixed (SC-006)
     Requirement requirement = Requirement::skip;
     Reason skip_reason = Reason::none;        // why skip
+    std::string skip_detail;                  // enhanced status detail where the reason's own does not fit ("7.5")
     std::string why;                          // for people: what decided
-    dns::Name tlsa_base;                      // empty when none
+    dns::Name tlsa_base;                      // whose TLSA decided, or could not be looked up; empty when none
     std::vector<dns::Tlsa> records;           // effective usable ones, for requirement dane
     std::vector<dns::Tlsa> rrset;             // all of the secure RRset, for the log; unusable ones included
     bool tlsa_unusable = false;               // a secure RRset without usable record (D-04): counted as tlsa-invalid
@@ -141,6 +147,9 @@ struct HostPlan {
     Seen mx = Seen::not_queried, address = Seen::not_queried, tlsa = Seen::not_queried;
     std::string ca_file; // for pkix and mta_sts
     std::string min_protocol = "1.2";
+    // Was a host's TLSA looked up and found? Then clear text and another's judgement are out (DANE-121, DANE-128).
+    bool tlsa_in_force() const { return requirement == Requirement::dane || tlsa_unusable || encrypt_by_tlsa; }
+    bool encrypt_by_tlsa = false;        // usable TLSA, weakened to encrypt by insecure_mx: encrypt (rows 30-32)
     bool known_securely = false;         // secure MX, or explicit/implicit host with secure lookup: REQUIRETLS (SC-120)
     bool clear_after_failed_tls = false; // `may`: a later attempt may go out in clear text (DANE-125, D-30)
 };
@@ -151,11 +160,17 @@ struct Plan {
     std::optional<Halt> halt;    // nothing may be tried
     Seen mx = Seen::not_queried;
     bool null_mx = false;
+    // Is a host proven to have no address lost for good? Not behind a configured relay (SC-092), nor where hosts were
+    // dropped because we are a backup for better ones (SC-007): then it defers.
+    bool absence_is_final = true;
     std::vector<std::string> notes;
     Seconds ttl{0}; // how long these facts may be used: least TTL of all lookups (DANE-012)
 };
 
 Plan plan(const Facts& facts, const TlsRules& rules, const Ourselves& self);
+// Sets `halt` when no host may be tried, after something (an MTA-STS policy) turned hosts into `skip`. plan() did it
+// once.
+void settle(Plan& plan, const TlsRules& rules);
 
 // What to say when every host was skipped or failed: the gravest reason, among equals the best-preferred host's (D-32,
 // DANE-124, SC-009, SC-093). `failures` holds one reason per host tried or skipped, in order of preference.
@@ -163,8 +178,13 @@ struct HostFailure {
     dns::Name host;
     Reason reason = Reason::none;
     std::string text;
+    std::string detail;     // enhanced status detail when the reason's own does not fit
     bool permanent = false; // proven absence of any address, 5xx-greeting that bounces …
+    // Did policy ask for this TLS? Under `may` a broken handshake is no failed policy: on_failure does not apply to it.
+    enum class Demand { policy, opportunistic };
+    Demand demand = Demand::policy;
 };
+HostFailure skipped(const Plan& plan, const HostPlan& host); // of a host with requirement skip
 Halt conclude(const std::vector<HostFailure>& failures, const TlsRules& rules);
 
 } // namespace danelaw::dane

@@ -1,0 +1,98 @@
+// How an 8-bit message goes to a server without 8BITMIME: its 8-bit parts become quoted-printable or base64, the MIME
+// structure stays true (SC-073, SC-076, H118). Pure, two streaming passes; memory is bounded by the number of parts.
+// Signed content is never rewritten: the caller bounces 5.6.3 instead. RFC 6152 3, RFC 2045 6, RFC 1428.
+#pragma once
+
+#include "danelaw/base/result.hpp"
+#include "danelaw/message/mime.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace danelaw::message {
+
+// A message returned inside a notice is not re-encoded: only its header stays (DQ-053).
+enum class Returned { converted, header_only };
+
+// What the first pass found; the second follows it entity by entity, in order of appearance.
+struct SevenBitPlan {
+    enum class Do : std::uint8_t { keep, quoted_printable, base64, label_seven_bit, header_only, drop };
+    std::vector<Do> entities;
+    bool changes = false; // false: the content is 7-bit already
+};
+
+// First pass. finish(): errc::parse with the reason when the message can't be converted: signed, 8-bit header, broken
+// structure …
+class SevenBitScan final : private MimeEvents {
+  public:
+    explicit SevenBitScan(Returned returned = Returned::converted) : returned_(returned), walker_(*this) {}
+    SevenBitScan(const SevenBitScan&) = delete;
+    SevenBitScan& operator=(const SevenBitScan&) = delete;
+    void feed(std::string_view octets) { walker_.feed(octets); }
+    Result<SevenBitPlan> finish();
+
+  private:
+    struct Seen;
+    void field(const Entity& entity, std::string_view raw) override;
+    void header_octets(const Entity& entity, std::string_view piece) override;
+    void header_end(const Entity& entity, std::string_view blank) override;
+    void content(std::string_view piece) override;
+    void content_end() override {}
+    void between(std::string_view piece) override;
+    void note_eight_bit();
+    void refuse(std::string why);
+
+    struct Node {
+        Entity entity;
+        bool eight_bit = false; // here or inside
+        bool binary = false;    // NUL, or a CR or LF that ends no line
+        std::size_t parent = none;
+        static constexpr std::size_t none = static_cast<std::size_t>(-1);
+    };
+    std::size_t current() const { return nodes_.size() - 1; }
+
+    Returned returned_;
+    MimeWalker walker_;
+    std::vector<Node> nodes_;
+    std::vector<std::size_t> path_; // open ancestors by depth
+    bool header_eight_bit_ = false; // of the header being read
+    bool last_cr_ = false;
+    std::string refused_;
+};
+
+// Second pass, over the same octets.
+class SevenBitConverter final : private MimeEvents {
+  public:
+    explicit SevenBitConverter(SevenBitPlan plan) : plan_(std::move(plan)), walker_(*this) {}
+    SevenBitConverter(const SevenBitConverter&) = delete;
+    SevenBitConverter& operator=(const SevenBitConverter&) = delete;
+    std::string feed(std::string_view octets); // the converted octets that are ready
+    std::string finish();
+
+  private:
+    void field(const Entity& entity, std::string_view raw) override;
+    void header_octets(const Entity& entity, std::string_view piece) override;
+    void header_end(const Entity& entity, std::string_view blank) override;
+    void content(std::string_view piece) override;
+    void content_end() override;
+    void between(std::string_view piece) override;
+    SevenBitPlan::Do what() const;
+    void quoted_printable(std::string_view piece);
+    void qp_token(std::string_view token);
+    void base64_octets(std::string_view piece);
+
+    SevenBitPlan plan_;
+    MimeWalker walker_;
+    std::size_t entity_ = 0; // the one whose header is read, or whose content
+    bool in_header_ = true;
+    std::string out_;
+    std::string carry_; // octets not encoded yet
+    std::size_t column_ = 0;
+};
+
+// Both passes over text at hand.
+Result<std::string> to_seven_bit(std::string_view content, Returned returned = Returned::converted);
+
+} // namespace danelaw::message

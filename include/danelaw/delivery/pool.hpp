@@ -1,0 +1,85 @@
+// Open channels, shared by every destination whose plan accepts what authenticated them (D-24), and how many there may
+// be to one address at a time (SC-060, SC-061). One thread.
+#pragma once
+
+#include "danelaw/delivery/channel.hpp"
+#include "danelaw/net/task_group.hpp"
+#include "danelaw/net/wakeup.hpp"
+
+#include <deque>
+#include <list>
+#include <map>
+#include <memory>
+#include <unordered_map>
+
+namespace danelaw::delivery {
+
+struct PoolRules {
+    std::uint32_t per_endpoint = 20; // delivery.connections_per_destination: also of shared hosts
+    std::uint32_t messages_per_connection = 100;
+    Millis idle_reuse = std::chrono::seconds(5);
+    Millis dead_for = std::chrono::seconds(60); // an address that refused is not dialled by every message (SC-012)
+};
+
+class Pool {
+  public:
+    struct Stats {
+        std::uint64_t opened = 0, reused = 0, handshakes = 0, failed = 0;
+        std::size_t open = 0, idle = 0;
+    };
+
+    Pool(boost::asio::any_io_executor executor, tls::Client& tls, PoolRules rules);
+    Pool(const Pool&) = delete;
+    Pool& operator=(const Pool&) = delete;
+
+    enum class Reuse { allowed, fresh_only };
+    // An idle channel that this plan may use, or a new one. Waits for its turn while the address has as many as it
+    // bears.
+    Task<std::expected<Channel, ChannelFailure>> take(dane::HostPlan host, Endpoint endpoint, ChannelRules rules,
+                                                      Reuse reuse = Reuse::allowed);
+    // Every channel taken comes back, whatever its state. `busy`: the server asked for less.
+    enum class Mood { good, busy };
+    void give_back(Channel channel, Mood mood);
+
+    // Did this address refuse within the last minute?
+    bool thought_dead(const Endpoint& endpoint) const;
+    void forget_dead() { dead_.clear(); }
+
+    void set_rules(PoolRules rules) { rules_ = rules; }
+    // Closes what is idle; what is lent out is closed when it comes back.
+    Task<void> close(net::Deadline deadline);
+    Stats stats() const;
+
+  private:
+    struct Idle {
+        Channel channel;
+        net::Deadline since;
+    };
+    struct Slot {
+        std::uint32_t open = 0; // lent out, idle and being opened
+        std::uint32_t limit = 0;
+        std::uint32_t successes = 0;
+        std::deque<Idle> idle;
+        std::list<net::Wakeup*> waiting; // in order
+    };
+    std::optional<Channel> reusable(Slot& slot, const dane::HostPlan& host, const std::string& identity);
+    void close_one(Slot& slot);
+    static void pass_on(Slot& slot);
+    void closed_one(const Endpoint& endpoint);
+    void note_failure(const Endpoint& endpoint, Slot& slot, const ChannelFailure& failure);
+    void retire(Channel channel);
+    Task<void> say_goodbye(Channel channel);
+    Task<void> sweep();
+
+    boost::asio::any_io_executor executor_;
+    tls::Client& tls_;
+    PoolRules rules_;
+    std::map<Endpoint, Slot> slots_;
+    std::map<Endpoint, net::Deadline> dead_;
+    Stats stats_;
+    bool sweeping_ = false;
+    bool closing_ = false;
+    net::TaskGroup tasks_;
+};
+
+} // namespace danelaw::delivery

@@ -1,0 +1,204 @@
+// Channel reuse and the bounds on connections to one address.
+#include "danelaw/delivery/pool.hpp"
+
+#include <algorithm>
+
+namespace danelaw::delivery {
+namespace {
+
+// A refusal that tells "not so many", not "not you": worth waiting for one of the connections that exist (SC-061).
+bool asks_for_fewer(const ChannelFailure& failure) {
+    return failure.stage == ChannelFailure::Stage::greeting && failure.code / 100 == 4;
+}
+
+constexpr std::uint32_t successes_to_grow = 50;
+
+} // namespace
+
+Pool::Pool(boost::asio::any_io_executor executor, tls::Client& tls, PoolRules rules)
+    : executor_(executor), tls_(tls), rules_(rules), tasks_(executor, [](const std::string&, const std::string&) {}) {}
+
+std::optional<Channel> Pool::reusable(Slot& slot, const dane::HostPlan& host, const std::string& identity) {
+    for (auto at = slot.idle.rbegin(); at != slot.idle.rend();
+         ++at) { // the one used last is the least likely to be stale
+        if (at->channel.identity != identity || !may_use(at->channel, host)) continue;
+        Channel channel = std::move(at->channel);
+        slot.idle.erase(std::next(at).base());
+        if (channel.quiet()) return channel;
+        channel.close(); // a stale 421 or an end was waiting there (H107, H111)
+        --slot.open;
+        return reusable(slot, host, identity);
+    }
+    return std::nullopt;
+}
+
+Task<std::expected<Channel, ChannelFailure>> Pool::take(dane::HostPlan host, Endpoint endpoint, ChannelRules rules,
+                                                        Reuse reuse) {
+    auto identity = identity_of(host, endpoint, rules);
+    if (rules.clear_instead_of_tls) identity += "|clear";
+    for (;;) {
+        auto& slot = slots_[endpoint];
+        if (slot.limit == 0) slot.limit = rules_.per_endpoint;
+        if (reuse == Reuse::allowed) {
+            if (auto channel = reusable(slot, host, identity)) {
+                ++stats_.reused;
+                pass_on(slot);
+                co_return std::move(*channel);
+            }
+        }
+        if (slot.open >= slot.limit && !slot.idle.empty()) close_one(slot); // not ours to use: make room
+        if (slot.open < slot.limit) {
+            ++slot.open;
+            pass_on(slot);
+            auto opened = co_await open_channel(tls_, host, endpoint, rules);
+            if (opened) {
+                opened->identity = std::move(identity);
+                dead_.erase(endpoint);
+                ++stats_.opened;
+                if (opened->tls) ++stats_.handshakes;
+                co_return std::move(*opened);
+            }
+            ++stats_.failed;
+            auto& same_slot = slots_[endpoint]; // the map may have changed while we waited
+            const bool others = same_slot.open > 1;
+            note_failure(endpoint, same_slot, opened.error());
+            closed_one(endpoint);
+            if (!asks_for_fewer(opened.error()) || !others) co_return std::unexpected(std::move(opened.error()));
+            continue;
+        }
+        net::Wakeup turn(executor_);
+        slot.waiting.push_back(&turn);
+        const auto place = std::prev(slot.waiting.end());
+        const auto woken = co_await turn.wait();
+        auto& same_slot = slots_[endpoint];
+        same_slot.waiting.erase(place);
+        if (woken == net::Wakeup::Woken::cancelled) {
+            ChannelFailure failure;
+            failure.reason = Reason::connect_failed;
+            failure.text = "given up: the relay is stopping";
+            co_return std::unexpected(std::move(failure));
+        }
+    }
+}
+
+// Two notices to one waiter are one: who takes a turn sees to it that the next is told of what is left.
+void Pool::pass_on(Slot& slot) {
+    if (!slot.waiting.empty() && (slot.open < slot.limit || !slot.idle.empty())) slot.waiting.front()->notify();
+}
+
+void Pool::note_failure(const Endpoint& endpoint, Slot& slot, const ChannelFailure& failure) {
+    if (asks_for_fewer(failure)) {
+        slot.limit = std::max<std::uint32_t>(slot.open - 1, 1);
+        slot.successes = 0;
+        return;
+    }
+    const bool unreachable =
+        failure.stage == ChannelFailure::Stage::connect || failure.stage == ChannelFailure::Stage::greeting;
+    if (unreachable && rules_.dead_for.count() > 0) dead_[endpoint] = net::deadline_after(rules_.dead_for);
+    constexpr std::size_t remembered = 10000;
+    if (dead_.size() > remembered) dead_.erase(dead_.begin());
+}
+
+bool Pool::thought_dead(const Endpoint& endpoint) const {
+    const auto found = dead_.find(endpoint);
+    return found != dead_.end() && std::chrono::steady_clock::now() < found->second;
+}
+
+void Pool::closed_one(const Endpoint& endpoint) {
+    const auto found = slots_.find(endpoint);
+    if (found == slots_.end()) return;
+    auto& slot = found->second;
+    if (slot.open > 0) --slot.open;
+    if (!slot.waiting.empty())
+        slot.waiting.front()->notify();
+    else if (slot.open == 0 && slot.limit >= rules_.per_endpoint)
+        slots_.erase(found);
+}
+
+void Pool::close_one(Slot& slot) {
+    auto idle = std::move(slot.idle.front());
+    slot.idle.pop_front();
+    --slot.open;
+    tasks_.spawn("quit", say_goodbye(std::move(idle.channel)));
+}
+
+void Pool::give_back(Channel channel, Mood mood) {
+    const auto endpoint = channel.endpoint();
+    auto& slot = slots_[endpoint];
+    if (slot.limit == 0) slot.limit = rules_.per_endpoint;
+    if (mood == Mood::busy) {
+        slot.limit = std::max<std::uint32_t>(slot.limit / 2, 1);
+        slot.successes = 0;
+    } else if (slot.limit < rules_.per_endpoint && ++slot.successes >= successes_to_grow) {
+        ++slot.limit;
+        slot.successes = 0;
+    }
+    const bool keep = !closing_ && rules_.idle_reuse.count() > 0 && channel.messages < rules_.messages_per_connection &&
+                      slot.open <= slot.limit && channel.quiet();
+    if (!keep) {
+        retire(std::move(channel));
+        return;
+    }
+    slot.idle.push_back(Idle{std::move(channel), std::chrono::steady_clock::now()});
+    if (!slot.waiting.empty()) slot.waiting.front()->notify();
+    if (!sweeping_) {
+        sweeping_ = true;
+        tasks_.spawn("idle channels", sweep());
+    }
+}
+
+void Pool::retire(Channel channel) {
+    const auto endpoint = channel.endpoint();
+    if (channel.quiet())
+        tasks_.spawn("quit", say_goodbye(std::move(channel)));
+    else
+        channel.close();
+    closed_one(endpoint);
+}
+
+Task<void> Pool::say_goodbye(Channel channel) {
+    co_await channel.quit();
+}
+
+// Ends channels that were idle for too long, oldest first; runs while there are any.
+Task<void> Pool::sweep() {
+    for (;;) {
+        const auto now = std::chrono::steady_clock::now();
+        auto next = net::Deadline::max();
+        std::vector<Channel> old;
+        for (auto& [endpoint, slot] : slots_) {
+            while (!slot.idle.empty() && slot.idle.front().since + rules_.idle_reuse <= now) {
+                old.push_back(std::move(slot.idle.front().channel));
+                slot.idle.pop_front();
+            }
+            if (!slot.idle.empty()) next = std::min(next, slot.idle.front().since + rules_.idle_reuse);
+        }
+        for (auto& channel : old) retire(std::move(channel));
+        if (next == net::Deadline::max()) break;
+        if (!co_await net::pause_until(next)) break;
+    }
+    sweeping_ = false;
+}
+
+Task<void> Pool::close(net::Deadline deadline) {
+    closing_ = true;
+    std::vector<Channel> all;
+    for (auto& [endpoint, slot] : slots_) {
+        for (auto& idle : slot.idle) all.push_back(std::move(idle.channel));
+        slot.idle.clear();
+    }
+    for (auto& channel : all) retire(std::move(channel));
+    if (!co_await tasks_.join_until(deadline)) tasks_.cancel_all();
+    co_await tasks_.join();
+}
+
+Pool::Stats Pool::stats() const {
+    auto out = stats_;
+    for (const auto& [endpoint, slot] : slots_) {
+        out.open += slot.open;
+        out.idle += slot.idle.size();
+    }
+    return out;
+}
+
+} // namespace danelaw::delivery

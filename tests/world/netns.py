@@ -1,0 +1,63 @@
+"""How does a test session get ports 25 and 53 to itself and leave nothing behind?
+
+It moves into a network and mount namespace of its own, in place, before anything else starts. Without root a user
+namespace comes first. Child processes inherit the namespaces; all of it ends with the session.
+"""
+import ctypes
+import os
+import signal
+import subprocess
+
+CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
+MS_REC, MS_PRIVATE, MS_BIND = 0x4000, 1 << 18, 0x1000
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+_entered = False
+
+
+def _check(result, what):
+    if result != 0:
+        err = ctypes.get_errno()
+        raise OSError(err, f'{what}: {os.strerror(err)}')
+
+
+def enter():
+    """Moves this process into its own namespaces, once."""
+    global _entered
+    if _entered:
+        return
+    uid, gid = os.getuid(), os.getgid()
+    flags = CLONE_NEWNET | CLONE_NEWNS
+    if uid != 0:
+        flags |= CLONE_NEWUSER
+    _check(_libc.unshare(flags), 'unshare')
+    if uid != 0:
+        for name, text in (('setgroups', 'deny'), ('uid_map', f'0 {uid} 1'), ('gid_map', f'0 {gid} 1')):
+            with open(f'/proc/self/{name}', 'w') as f:
+                f.write(text)
+    _check(_libc.mount(b'none', b'/', None, MS_REC | MS_PRIVATE, None), 'mount / private')
+    subprocess.run(['ip', 'link', 'set', 'lo', 'up'], check=True)
+    # 100,000 short connections must not run out of ports, nor wait for those that just closed.
+    with open('/proc/sys/net/ipv4/ip_local_port_range', 'w') as f:
+        f.write('10000 65000')
+    _entered = True
+
+
+def add_ipv6(address):
+    """Gives the loopback interface one more IPv6 address, usable at once."""
+    subprocess.run(['ip', '-6', 'addr', 'add', f'{address}/128', 'dev', 'lo', 'nodad'], check=True)
+
+
+def black_hole(address):
+    """Packets to this address vanish: a host that is off, seen from far away."""
+    subprocess.run(['ip', 'route', 'add', 'blackhole', f'{address}/32'], check=True)
+
+
+def bind_mount(source, target):
+    """Shows source in place of target to this session alone."""
+    _check(_libc.mount(os.fsencode(source), os.fsencode(target), None, MS_BIND, None), f'mount {source} on {target}')
+
+
+def die_with_parent():
+    """For preexec_fn: a child never outlives the session, however that ends."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

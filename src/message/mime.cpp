@@ -242,7 +242,8 @@ void MimeWalker::end_header(std::string_view blank_line) {
         boundary = type.parameter("boundary");
         while (!boundary.empty() && blank(boundary.back())) boundary.pop_back();
         entity_.broken = boundary.empty() || boundary.size() > most_delimiter / 2 || levels_.size() >= most_levels;
-    } else if (type.type == "message" && (type.subtype == "rfc822" || type.subtype == "global") && identity) {
+    } else if (treat_ == Messages::walked && type.type == "message" && identity &&
+               (type.subtype == "rfc822" || type.subtype == "global")) {
         message = messages_ < most_levels;
         entity_.broken = !message;
     }

@@ -51,7 +51,8 @@ class MimeEvents {
 
 class MimeWalker {
   public:
-    explicit MimeWalker(MimeEvents& events) : events_(events) {}
+    enum class Messages { walked, leaves }; // is a message/rfc822 part's message walked, or a leaf?
+    explicit MimeWalker(MimeEvents& events, Messages messages = Messages::walked) : events_(events), treat_(messages) {}
     void feed(std::string_view octets);
     void finish(); // once, after the last octet
 
@@ -76,6 +77,7 @@ class MimeWalker {
     void end_leaf();
 
     MimeEvents& events_;
+    Messages treat_;
     Region region_ = Region::header;
     Entity entity_;
     std::vector<Level> levels_;

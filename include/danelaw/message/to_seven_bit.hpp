@@ -13,51 +13,48 @@
 
 namespace danelaw::message {
 
-// A message returned inside a notice is not re-encoded: only its header stays (DQ-053).
-enum class Returned { converted, header_only };
+// The message that a notice returns is not re-encoded: only its header stays (DQ-053).
+enum class Attached { converted, header_only };
 
-// What the first pass found; the second follows it entity by entity, in order of appearance.
+// What the first pass found; the second follows it, one entry an entity in order of appearance.
 struct SevenBitPlan {
-    enum class Do : std::uint8_t { keep, quoted_printable, base64, label_seven_bit, header_only, drop };
+    enum class Do : std::uint8_t { keep, quoted_printable, base64, label_seven_bit, header_only };
     std::vector<Do> entities;
+    Attached attached = Attached::converted;
     bool changes = false; // false: the content is 7-bit already
 };
 
-// First pass. finish(): errc::parse with the reason when the message can't be converted: signed, 8-bit header, broken
-// structure …
+// First pass. finish() gives errc::parse with the reason when the message can't be converted: signed, 8-bit header,
+// broken structure.
 class SevenBitScan final : private MimeEvents {
   public:
-    explicit SevenBitScan(Returned returned = Returned::converted) : returned_(returned), walker_(*this) {}
+    explicit SevenBitScan(Attached attached = Attached::converted);
     SevenBitScan(const SevenBitScan&) = delete;
     SevenBitScan& operator=(const SevenBitScan&) = delete;
     void feed(std::string_view octets) { walker_.feed(octets); }
     Result<SevenBitPlan> finish();
 
   private:
-    struct Seen;
-    void field(const Entity& entity, std::string_view raw) override;
-    void header_octets(const Entity& entity, std::string_view piece) override;
-    void header_end(const Entity& entity, std::string_view blank) override;
-    void content(std::string_view piece) override;
-    void content_end() override {}
-    void between(std::string_view piece) override;
-    void note_eight_bit();
-    void refuse(std::string why);
-
     struct Node {
         Entity entity;
         bool eight_bit = false; // here or inside
         bool binary = false;    // NUL, or a CR or LF that ends no line
-        std::size_t parent = none;
-        static constexpr std::size_t none = static_cast<std::size_t>(-1);
+        bool in_signed = false; // multipart/signed, or inside one
     };
-    std::size_t current() const { return nodes_.size() - 1; }
+    void field(const Entity& entity, std::string_view raw) override;
+    void header_octets(const Entity& entity, std::string_view piece) override;
+    void header_end(const Entity& entity, std::string_view blank) override;
+    void content(std::string_view piece) override;
+    void content_end() override;
+    void between(std::string_view piece) override;
+    void refuse(std::string why);
+    SevenBitPlan::Do decide(const Node& node);
 
-    Returned returned_;
+    Attached attached_;
     MimeWalker walker_;
     std::vector<Node> nodes_;
-    std::vector<std::size_t> path_; // open ancestors by depth
-    bool header_eight_bit_ = false; // of the header being read
+    std::vector<std::size_t> path_; // the entity being read and those around it, by depth
+    bool dkim_ = false;
     bool last_cr_ = false;
     std::string refused_;
 };
@@ -65,11 +62,11 @@ class SevenBitScan final : private MimeEvents {
 // Second pass, over the same octets.
 class SevenBitConverter final : private MimeEvents {
   public:
-    explicit SevenBitConverter(SevenBitPlan plan) : plan_(std::move(plan)), walker_(*this) {}
+    explicit SevenBitConverter(SevenBitPlan plan);
     SevenBitConverter(const SevenBitConverter&) = delete;
     SevenBitConverter& operator=(const SevenBitConverter&) = delete;
     std::string feed(std::string_view octets); // the converted octets that are ready
-    std::string finish();
+    std::string finish();                      // the rest; ends with CRLF
 
   private:
     void field(const Entity& entity, std::string_view raw) override;
@@ -79,20 +76,28 @@ class SevenBitConverter final : private MimeEvents {
     void content_end() override;
     void between(std::string_view piece) override;
     SevenBitPlan::Do what() const;
+    void emit(std::string_view piece);
     void quoted_printable(std::string_view piece);
+    void qp_octet(char c);
     void qp_token(std::string_view token);
     void base64_octets(std::string_view piece);
+    void base64_line(std::string_view octets);
+    void attached_header(std::string_view piece);
+    void end_attached_field();
 
     SevenBitPlan plan_;
     MimeWalker walker_;
-    std::size_t entity_ = 0; // the one whose header is read, or whose content
-    bool in_header_ = true;
+    std::size_t entity_ = 0; // the one whose header or content is being read
     std::string out_;
-    std::string carry_; // octets not encoded yet
+    std::string carry_; // octets that wait for what follows
+    std::string field_; // of an attached message's header
+    bool attached_ended_ = false;
+    bool first_line_ = true;
     std::size_t column_ = 0;
+    char last_ = '\n';
 };
 
 // Both passes over text at hand.
-Result<std::string> to_seven_bit(std::string_view content, Returned returned = Returned::converted);
+Result<std::string> to_seven_bit(std::string_view content, Attached attached = Attached::converted);
 
 } // namespace danelaw::message

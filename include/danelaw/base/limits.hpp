@@ -13,6 +13,7 @@ inline constexpr std::size_t domain = 255;        // RFC 5321 4.5.3.1.2
 inline constexpr std::size_t path = 1024;         // RFC 5321 256; lenient
 inline constexpr std::size_t envid = 100;         // RFC 3461 4.4
 inline constexpr std::size_t orcpt = 500;         // RFC 3461 4.2
+inline constexpr std::size_t proxy_body = 4096;   // SS-093: addresses and TLVs of a PROXY v2 header
 inline constexpr int useless_commands = 20;       // SS-016
 inline constexpr int failed_auth = 10;            // SS-016
 

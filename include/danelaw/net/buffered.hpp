@@ -16,15 +16,17 @@ class Buffered {
     // deadline.
     enum class LineEnd { crlf_only, lf_tolerated };
     Task<Result<std::string>> read_line(std::size_t most, LineEnd ends, Deadline deadline);
-    // What is buffered or arrives next, at most `most` octets; at least one.
+    // What is buffered or arrives next, at most `most` octets; at least one. Reads no further than `most`.
     Task<Result<std::string>> read_some(std::size_t most, Deadline deadline);
     // Is there something buffered, or waiting on the socket right now? (DANE-116, SS-062, SS-071, H111)
+    // An end of the connection is not input: then stream().is_open() turns false.
     bool input_waiting();
     std::size_t buffered() const { return buffer_.size() - at_; }
     void drop_buffered();
 
     Task<Result<void>> write(std::string_view bytes, Deadline deadline) { return stream_.write(bytes, deadline); }
-    // errc::parse when unread octets are buffered: an injection before TLS (RFC 3207 4; CVE-2011-0411).
+    // errc::parse when unread octets are buffered: an injection before TLS (RFC 3207 4; CVE-2011-0411). The stream is
+    // closed then.
     Task<Result<void>> start_tls(ssl_st* ssl, Stream::Side side, Deadline deadline);
     Stream& stream() { return stream_; }
 

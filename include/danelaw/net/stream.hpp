@@ -37,6 +37,8 @@ class Stream {
     Stream& operator=(Stream&&) noexcept;
     ~Stream(); // closes without ceremony
 
+    // A task that was cancelled gets errc::cancelled from every wait; nothing throws.
+    //
     // Reads at least one octet, at most buffer.size(). errc::closed at a clean end; an EOF without close_notify is
     // errc::closed as well (the SMTP layer knows whether data are missing).
     Task<Result<std::size_t>> read_some(std::span<char> buffer, Deadline deadline);
@@ -49,12 +51,14 @@ class Stream {
     // Starts TLS over the live socket. `ssl` was made by the tls module with its verification set up; ownership passes.
     // The caller has made sure that no unread octets are buffered above (RFC 3207 4, DANE-116, SS-071).
     Task<Result<void>> start_tls(ssl_st* ssl, Side side, Deadline deadline);
-    ssl_st* ssl() const; // null in clear text; for reading facts of the handshake
+    // For reading facts of the handshake; null in clear text. It stays readable after a failed handshake and after
+    // close().
+    ssl_st* ssl() const;
 
     // Sends close_notify when in TLS, then FIN; waits no longer than the deadline.
     Task<void> close_gently(Deadline deadline);
-    void close(); // at once
-    bool is_open() const;
+    void close();         // at once
+    bool is_open() const; // neither closed by us nor ended by the peer, as far as reading has shown
 
     // Peer and local address; nullopt for unix sockets.
     std::optional<Endpoint> peer() const;
@@ -75,7 +79,9 @@ Task<Result<Stream>> connect_unix(std::string path, Deadline deadline);
 class Listener {
   public:
     struct Impl;
-    static Result<Listener> open(boost::asio::any_io_executor executor, const std::string& address);
+    // A unix socket file left by a process that is gone is replaced; one that answers is not.
+    static Result<Listener> open(boost::asio::any_io_executor executor, const std::string& address,
+                                 unsigned unix_mode = 0666);
     static Result<Listener> adopt(boost::asio::any_io_executor executor, int descriptor);
     Listener(Listener&&) noexcept;
     Listener& operator=(Listener&&) noexcept;
@@ -87,8 +93,12 @@ class Listener {
     std::string address() const; // as bound, port filled in
 
   private:
-    explicit Listener(std::unique_ptr<Impl> impl);
-    std::unique_ptr<Impl> impl_;
+    explicit Listener(std::shared_ptr<Impl> impl);
+    std::shared_ptr<Impl> impl_; // shared with a pending accept()
 };
+
+// OpenSSL writes to sockets without MSG_NOSIGNAL: a peer that left must be an error, not a signal. start_tls() calls it
+// too.
+void ignore_sigpipe();
 
 } // namespace danelaw::net

@@ -183,6 +183,8 @@ struct HostFailure {
     // Did policy ask for this TLS? Under `may` a broken handshake is no failed policy: on_failure does not apply to it.
     enum class Demand { policy, opportunistic };
     Demand demand = Demand::policy;
+    int code = 0;         // of the reply that refused, 0 when no server spoke
+    std::string enhanced; // that reply's own status
 };
 HostFailure skipped(const Plan& plan, const HostPlan& host); // of a host with requirement skip
 Halt conclude(const std::vector<HostFailure>& failures, const TlsRules& rules);

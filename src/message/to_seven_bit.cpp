@@ -10,7 +10,6 @@ using Do = SevenBitPlan::Do;
 
 namespace {
 
-constexpr std::size_t qp_line = 75;      // RFC 2045 6.7 (5): 76 with the soft break's "="
 constexpr std::size_t base64_input = 57; // 76 characters of output
 
 std::string_view encoding_name(Do what) {
@@ -78,14 +77,18 @@ void SevenBitConverter::header_end(const Entity& entity, std::string_view blank)
     field_.clear();
     attached_ended_ = false;
     first_line_ = true;
-    column_ = 0;
+    qp_ = {};
 }
 
 // The content belongs to the entity before the index: header_end() has moved on.
 void SevenBitConverter::content(std::string_view piece) {
     const Do now = entity_ > 0 && entity_ <= plan_.entities.size() ? plan_.entities[entity_ - 1] : Do::keep;
     switch (now) {
-    case Do::quoted_printable: return quoted_printable(piece);
+    case Do::quoted_printable: {
+        std::string text;
+        qp_.feed(piece, text);
+        return emit(text);
+    }
     case Do::base64: return base64_octets(piece);
     case Do::header_only: return attached_header(piece);
     case Do::keep:
@@ -96,7 +99,9 @@ void SevenBitConverter::content(std::string_view piece) {
 void SevenBitConverter::content_end() {
     const Do now = entity_ > 0 && entity_ <= plan_.entities.size() ? plan_.entities[entity_ - 1] : Do::keep;
     if (now == Do::quoted_printable) {
-        for (const char c : std::exchange(carry_, {})) qp_octet(c);
+        std::string text;
+        qp_.finish(text);
+        emit(text);
     } else if (now == Do::base64) {
         if (!carry_.empty()) base64_line(carry_);
         carry_.clear();
@@ -109,53 +114,6 @@ void SevenBitConverter::content_end() {
 
 void SevenBitConverter::between(std::string_view piece) {
     emit(piece);
-}
-
-// RFC 2045 6.7. A blank or CR waits for what follows: blanks at a line's end are encoded, CRLF is a line end.
-void SevenBitConverter::quoted_printable(std::string_view piece) {
-    for (const char c : piece) {
-        if (carry_.ends_with('\r')) {
-            const bool end = c == '\n';
-            if (end) carry_.pop_back();
-            const std::string held = std::exchange(carry_, {});
-            for (const char h : held) {
-                if (end || h == '\r')
-                    qp_octet(h);
-                else
-                    qp_token(std::string_view(&h, 1));
-            }
-            if (end) {
-                emit("\r\n");
-                column_ = 0;
-                continue;
-            }
-        } else if (!carry_.empty() && c != '\r') {
-            qp_token(carry_);
-            carry_.clear();
-        }
-        if (c == '\r' || c == ' ' || c == '\t')
-            carry_ += c;
-        else if (c > 32 && c < 127 && c != '=')
-            qp_token(std::string_view(&c, 1));
-        else
-            qp_octet(c);
-    }
-}
-
-void SevenBitConverter::qp_octet(char c) {
-    constexpr std::string_view digits = "0123456789ABCDEF";
-    const auto u = static_cast<unsigned char>(c);
-    const char token[3] = {'=', digits[u >> 4], digits[u & 15]};
-    qp_token(std::string_view(token, 3));
-}
-
-void SevenBitConverter::qp_token(std::string_view token) {
-    if (column_ + token.size() > qp_line) {
-        emit("=\r\n");
-        column_ = 0;
-    }
-    emit(token);
-    column_ += token.size();
 }
 
 void SevenBitConverter::base64_octets(std::string_view piece) {

@@ -5,6 +5,7 @@
 
 #include "danelaw/base/result.hpp"
 #include "danelaw/message/mime.hpp"
+#include "danelaw/message/transfer_encoding.hpp"
 
 #include <cstdint>
 #include <string>
@@ -77,9 +78,6 @@ class SevenBitConverter final : private MimeEvents {
     void between(std::string_view piece) override;
     SevenBitPlan::Do what() const;
     void emit(std::string_view piece);
-    void quoted_printable(std::string_view piece);
-    void qp_octet(char c);
-    void qp_token(std::string_view token);
     void base64_octets(std::string_view piece);
     void base64_line(std::string_view octets);
     void attached_header(std::string_view piece);
@@ -93,7 +91,7 @@ class SevenBitConverter final : private MimeEvents {
     std::string field_; // of an attached message's header
     bool attached_ended_ = false;
     bool first_line_ = true;
-    std::size_t column_ = 0;
+    QuotedPrintable qp_;
     char last_ = '\n';
 };
 

@@ -3,10 +3,10 @@
 
 #include "codec_priv.hpp"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/experimental/channel.hpp>
+#include "danelaw/net/task_group.hpp"
+#include "danelaw/net/wakeup.hpp"
+
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <list>
 
@@ -15,8 +15,6 @@ namespace danelaw::http {
 namespace {
 
 namespace asio = boost::asio;
-using Wake = asio::experimental::channel<void(boost::system::error_code)>;
-
 struct Session {
     net::Stream stream;
     bool idle = true; // between requests: may be closed at any moment
@@ -29,17 +27,19 @@ struct State {
     Handler handler;
     ServerOptions options;
     std::list<Session> sessions;
-    std::unique_ptr<Wake> ended; // room for one: a session went away
+    std::unique_ptr<net::Wakeup> ended; // a session went away
     bool stopping = false;
 };
 using StatePtr = std::shared_ptr<State>;
 using SessionPtr = std::list<Session>::iterator;
 
 net::Task<Response> answer(StatePtr state, Request request) {
+    const std::string what = request.method + " " + std::string(request.path());
     Response failed{500, {{"Content-Type", "text/plain"}}, "internal error\n"};
     try {
         co_return co_await state->handler(std::move(request));
-    } catch (const std::exception&) { // a bug in a handler costs its request, not the daemon
+    } catch (const std::exception& e) { // a bug in a handler costs its request, not the daemon
+        if (state->options.on_exception) state->options.on_exception(what, e.what());
     }
     co_return failed;
 }
@@ -72,12 +72,29 @@ net::Task<bool> exchange(StatePtr state, SessionPtr session) {
     co_return written.has_value() && after == Connection::keep;
 }
 
-net::Task<void> serve(StatePtr state, SessionPtr session) {
-    while (!state->stopping) {
-        if (!co_await exchange(state, session)) break;
+// Takes its session off the list however it ends.
+class Leave {
+  public:
+    Leave(StatePtr state, SessionPtr session) : state_(std::move(state)), session_(session) {}
+    Leave(const Leave&) = delete;
+    Leave& operator=(const Leave&) = delete;
+    ~Leave() {
+        state_->sessions.erase(session_);
+        state_->ended->notify();
     }
-    auto deadline = net::deadline_after(std::chrono::seconds(1));
-    co_await session->stream.close_gently(deadline);
+
+  private:
+    StatePtr state_;
+    SessionPtr session_;
+};
+
+net::Task<void> serve(StatePtr state, SessionPtr session) {
+    const Leave leave(state, session);
+    while (!state->stopping) {
+        const bool again = co_await exchange(state, session);
+        if (!again) break;
+    }
+    co_await session->stream.close_gently(net::deadline_after(std::chrono::seconds(1)));
 }
 
 } // namespace
@@ -94,22 +111,22 @@ Server::~Server() = default;
 net::Task<void> Server::run() {
     StatePtr state = impl_->state;
     const auto executor = co_await asio::this_coro::executor;
-    state->ended = std::make_unique<Wake>(executor, 1);
+    state->ended = std::make_unique<net::Wakeup>(executor);
+    net::TaskGroup tasks(executor, state->options.on_exception);
     while (!state->stopping) {
         if (state->sessions.size() >= state->options.max_connections) {
-            co_await state->ended->async_receive(asio::use_awaitable);
+            const auto woken = co_await state->ended->wait();
+            if (woken == net::Wakeup::Woken::cancelled) break;
             continue;
         }
         auto stream = co_await state->listener.accept();
         if (!stream) break;
-        const SessionPtr session = state->sessions.insert(state->sessions.end(), Session{std::move(*stream), true, {}});
-        auto done = [state, session](const std::exception_ptr&) { // what a session throws ends that session
-            state->sessions.erase(session);
-            state->ended->try_send(boost::system::error_code());
-        };
-        asio::co_spawn(executor, serve(state, session), std::move(done));
+        const auto session = state->sessions.insert(state->sessions.end(), Session{std::move(*stream), true, {}});
+        tasks.spawn("http session", serve(state, session));
     }
-    while (!state->sessions.empty()) co_await state->ended->async_receive(asio::use_awaitable);
+    stop();
+    co_await asio::this_coro::reset_cancellation_state(); // even when we were cancelled, responses in hand go out
+    co_await tasks.join();
 }
 
 void Server::stop() {

@@ -131,8 +131,10 @@ std::optional<Fit> data_fits(const dns::Tlsa& r, const std::vector<X509*>& chain
 
 std::string hints(const std::vector<X509*>& chain, const std::vector<dns::Tlsa>& records) {
     std::vector<std::string> said;
+    bool unsent = false;
     for (const dns::Tlsa& r : records) {
         const auto fit = data_fits(r, chain);
+        if (!fit && r.usage == 2 && r.matching != 0) unsent = true;
         if (!fit) continue;
         const unsigned usage = fit->depth == 0 ? 3 : 2;
         if (usage == r.usage && fit->selector == r.selector && fit->matching == r.matching) continue;
@@ -145,6 +147,9 @@ std::string hints(const std::vector<X509*>& chain, const std::vector<dns::Tlsa>&
                 std::to_string(fit->matching) + " with these data would match";
         said.push_back(std::move(line));
     }
+    if (unsent)
+        said.emplace_back(
+            "a trust anchor that is known by its digest must be in the chain that the server sends"); // RFC 7671 5.2.2
     return join(said, "; ");
 }
 

@@ -17,9 +17,11 @@ using Handler = std::function<net::Task<Response>(Request)>;
 struct ServerOptions {
     std::size_t max_body = 1024 * 1024;
     std::size_t max_connections = 200; // beyond: the connection waits in the kernel
-    Millis request_timeout =
-        std::chrono::seconds(30);                   // a whole request, once its first octet came, and a whole response
+    // For a whole request once its first octet came, and for a whole response.
+    Millis request_timeout = std::chrono::seconds(30);
     Millis idle_timeout = std::chrono::seconds(60); // between requests
+    // Told of a handler or session that threw: a bug, to be logged.
+    std::function<void(const std::string& task, const std::string& what)> on_exception;
 };
 
 class Server {

@@ -61,3 +61,7 @@ def bind_mount(source, target):
 def die_with_parent():
     """For preexec_fn: a child never outlives the session, however that ends."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def unmount(target):
+    _check(_libc.umount(os.fsencode(target)), f'unmount {target}')

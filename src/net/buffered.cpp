@@ -87,6 +87,30 @@ Task<Result<std::string>> Buffered::read_some(std::size_t most, Deadline deadlin
     co_return piece;
 }
 
+bool Buffered::line_buffered() const {
+    return buffer_.find("\r\n", at_) != std::string::npos;
+}
+
+Task<Result<void>> Buffered::await_line(std::size_t most, Deadline deadline) {
+    while (!line_buffered() && buffered() <= most) {
+        auto ready = co_await stream_.wait_readable(deadline);
+        if (!ready) co_return ready;
+        auto got = co_await fill(deadline);
+        if (!got) co_return fail(std::move(got.error()));
+    }
+    co_return Result<void>();
+}
+
+Task<Result<void>> Buffered::await_input(Deadline deadline) {
+    if (buffered() > 0) co_return Result<void>();
+    co_return co_await stream_.wait_readable(deadline);
+}
+
+void Buffered::put_back(std::string_view octets) {
+    buffer_.replace(0, at_, octets);
+    at_ = 0;
+}
+
 bool Buffered::input_waiting() {
     if (buffered() > 0) return true;
     drop_buffered();

@@ -201,6 +201,13 @@ Task<Result<std::size_t>> Stream::read_some(std::span<char> buffer, Deadline dea
     }
 }
 
+Task<Result<void>> Stream::wait_readable(Deadline deadline) {
+    if (!impl_->socket->is_open()) co_return fail(Errc::closed, "the connection is closed already");
+    if (impl_->ended) co_return fail(Errc::closed, "connection closed by peer");
+    if (impl_->in_tls && SSL_has_pending(impl_->ssl.get()) == 1) co_return Result<void>();
+    co_return co_await impl_->socket->wait(Until::readable, deadline);
+}
+
 Result<std::size_t> Stream::read_ready(std::span<char> buffer) {
     if (!impl_->socket->is_open()) return fail(Errc::closed, "the connection is closed already");
     if (impl_->ended) return fail(Errc::closed, "connection closed by peer");

@@ -18,6 +18,12 @@ class Buffered {
     Task<Result<std::string>> read_line(std::size_t most, LineEnd ends, Deadline deadline);
     // What is buffered or arrives next, at most `most` octets; at least one. Reads no further than `most`.
     Task<Result<std::string>> read_some(std::size_t most, Deadline deadline);
+    // A server's waits: a time-out or a cancel leaves the stream open, so that 421 can still be said. await_line ends
+    // when a line is buffered, or more octets than `most` are; await_input when any octet is at hand.
+    Task<Result<void>> await_line(std::size_t most, Deadline deadline);
+    Task<Result<void>> await_input(Deadline deadline);
+    bool line_buffered() const;             // up to CRLF
+    void put_back(std::string_view octets); // read too far: to be read again first
     // Is there something buffered, or waiting on the socket right now? (DANE-116, SS-062, SS-071, H111)
     // An end of the connection is not input: then stream().is_open() turns false.
     bool input_waiting();

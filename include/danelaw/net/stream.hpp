@@ -42,6 +42,9 @@ class Stream {
     // Reads at least one octet, at most buffer.size(). errc::closed at a clean end; an EOF without close_notify is
     // errc::closed as well (the SMTP layer knows whether data are missing).
     Task<Result<std::size_t>> read_some(std::span<char> buffer, Deadline deadline);
+    // Waits until there is something to read. A time-out or a cancel leaves the stream as it was, so that a last word
+    // (421) can still be said.
+    Task<Result<void>> wait_readable(Deadline deadline);
     // Reads what is there already without waiting; 0 when nothing is. Used to detect early talkers and stale replies.
     Result<std::size_t> read_ready(std::span<char> buffer);
     // Writes everything, or fails.

@@ -167,5 +167,33 @@ TEST(Buffered, ATricklingPeerCannotStretchTheDeadline) { // SC-035
     run(io, trickle());
 }
 
+// A server's time-out leaves the stream open for a last word (SS-026); what was read too far can be put back.
+Task<bool> patient() {
+    Pair pair = co_await connected_pair();
+    Buffered server(std::move(pair.server));
+    auto none = co_await server.await_line(100, deadline_after(20ms));
+    EXPECT_EQ(none.error().code, Errc::timeout);
+    (void)co_await pair.client.write("NO", soon());
+    EXPECT_EQ((co_await server.await_line(100, deadline_after(20ms))).error().code, Errc::timeout);
+    EXPECT_TRUE(server.stream().is_open());
+    EXPECT_TRUE(co_await server.write("421 bye\r\n", soon()));
+    (void)co_await pair.client.write("OP\r\nQUIT\r\nrest", soon());
+    EXPECT_TRUE(co_await server.await_line(100, soon()));
+    EXPECT_EQ(*co_await server.read_line(100, Ends::crlf_only, soon()), "NOOP");
+    EXPECT_TRUE(server.line_buffered());
+    const std::string piece = *co_await server.read_some(100, soon());
+    server.put_back(std::string_view(piece).substr(2));
+    EXPECT_EQ(*co_await server.read_line(100, Ends::crlf_only, soon()), "IT");
+    EXPECT_FALSE(server.line_buffered());
+    EXPECT_TRUE(co_await server.await_input(soon()));
+    EXPECT_TRUE(co_await server.await_line(3, soon())) << "more than `most` is enough";
+    co_return true;
+}
+
+TEST(Buffered, PatientWaits) {
+    boost::asio::io_context io;
+    EXPECT_TRUE(run(io, patient()));
+}
+
 } // namespace
 } // namespace danelaw::net

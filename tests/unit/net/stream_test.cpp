@@ -363,7 +363,7 @@ Task<bool> gentle_end() {
     TlsContexts tls;
     EXPECT_TRUE(co_await handshake(pair, tls));
     (void)co_await pair.server.write("221 bye\r\n", soon());
-    auto both = co_await (pair.server.close_gently(deadline_after(2s)) && read_exactly(pair.client, 100));
+    auto both = co_await (pair.server.close_gently(deadline_after(50ms)) && read_exactly(pair.client, 100));
     EXPECT_EQ(both, "221 bye\r\n");
     EXPECT_NE(SSL_get_shutdown(pair.client.ssl()) & SSL_RECEIVED_SHUTDOWN, 0);
     co_return true;

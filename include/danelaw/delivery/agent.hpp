@@ -83,9 +83,9 @@ class Agent {
     // Records bounces for messages that an operator's `queue bounce` claimed; with their notices, as delivery does.
     Task<Result<void>> bounce(std::string id, std::string text);
 
+    struct State; // shared with its deliveries, inside src/delivery
+
   private:
-    friend class Delivery;
-    struct State;
     std::unique_ptr<State> state_;
 };
 

@@ -154,6 +154,10 @@ template <class Job> class Lanes {
 
     std::size_t active() const { return active_; }
     std::size_t waiting() const { return waiting_; }
+    std::size_t waiting_in(const std::string& name) const {
+        const auto found = lanes_.find(name);
+        return found == lanes_.end() ? 0 : found->second.waiting.size();
+    }
     std::size_t lane_count() const { return lanes_.size(); }
     std::uint32_t width_of(const std::string& name) const {
         const auto found = lanes_.find(name);

@@ -1,0 +1,300 @@
+// Transactions against a scripted server, each script rerun failing at every step.
+#include "danelaw/delivery/transaction.hpp"
+
+#include "delivery/scripted_peer.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <gtest/gtest.h>
+#include <set>
+
+namespace danelaw::delivery {
+namespace {
+
+using test::Fault;
+using test::Script;
+using test::ScriptedPeer;
+
+constexpr Millis limit = std::chrono::seconds(2);
+const std::string greeting = "220 mx.example ESMTP";
+const std::string pipelining = "250-mx.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 1000000";
+const std::string plain = "250 mx.example";
+
+struct Run {
+    std::optional<ChannelFailure> no_channel;
+    TransactionResult result;
+    test::Seen seen;
+    Verdict of(std::size_t n) const { return result.recipients.at(n).verdict; }
+    bool any(Verdict v) const {
+        for (const auto& r : result.recipients)
+            if (r.verdict == v) return true;
+        return false;
+    }
+};
+
+struct Case {
+    Script script;
+    std::size_t recipients = 1;
+    std::string content = "Subject: x\r\n\r\n.dot\r\n";
+};
+
+Task<void> one_transaction(Endpoint endpoint, Case c, Run& run) {
+    tls::Client tls;
+    dane::HostPlan host;
+    host.name = *dns::Name::from("mx.example");
+    host.requirement = dane::Requirement::none;
+    host.port = endpoint.port;
+    ChannelRules rules;
+    rules.hostname = "relay.example";
+    rules.connect_timeout = rules.handshake_timeout = rules.command_timeout = rules.data_timeout = limit;
+    auto channel = co_await open_channel(tls, host, endpoint, rules);
+    if (!channel) {
+        run.no_channel = channel.error();
+        co_return;
+    }
+    message::Envelope envelope;
+    envelope.reverse_path = "a@client.example";
+    envelope.content.size = c.content.size();
+    std::vector<message::Recipient> recipients(c.recipients);
+    std::vector<const message::Recipient*> list;
+    for (std::uint32_t n = 0; n < c.recipients; ++n) {
+        recipients[n].number = n;
+        recipients[n].address = std::string(1, static_cast<char>('a' + n)) + "@dest.example";
+        list.push_back(&recipients[n]);
+    }
+    TextContent content(c.content);
+    const TransactionRules limits{limit, limit};
+    run.result = co_await transact(*channel, envelope, list, needs_of(envelope, list), content, limits);
+    co_await channel->quit();
+}
+
+Run play(const Case& c, std::size_t fail_step = static_cast<std::size_t>(-1), Fault fault = Fault::none) {
+    boost::asio::io_context io;
+    ScriptedPeer peer(io, c.script);
+    peer.fail_at(fail_step, fault);
+    Run run;
+    boost::asio::co_spawn(io, one_transaction(peer.endpoint(), c, run), [&io](std::exception_ptr e) {
+        if (e) std::rethrow_exception(e);
+        io.stop();
+    });
+    io.run();
+    run.seen = peer.seen;
+    return run;
+}
+
+Script with_replies(const std::string& ehlo, const std::vector<std::string>& rcpt, const std::string& mail,
+                    const std::string& data, const std::string& end) {
+    Script out{{"", greeting}, {"EHLO relay.example", ehlo}, {"MAIL FROM:<a@client.example>", mail}};
+    for (const auto& reply : rcpt) out.push_back({"RCPT TO:<", reply});
+    out.push_back({"DATA", data});
+    out.push_back({"DATA-END", end});
+    return out;
+}
+
+TEST(Transaction, DeliversWithDotsDoubledAndBack) { // SC-037, SC-050
+    const auto run = play({with_replies(pipelining, {"250 ok"}, "250 ok", "354 go", "250 2.0.0 taken")});
+    EXPECT_EQ(run.of(0), Verdict::delivered);
+    EXPECT_EQ(run.seen.content, "Subject: x\r\n\r\n.dot\r\n");
+    EXPECT_EQ(run.seen.unexpected, "");
+    EXPECT_EQ(run.seen.commands.back(), "QUIT");
+}
+
+struct FateRow {
+    const char* name;
+    const char* mail;
+    std::vector<std::string> rcpt;
+    const char* data;
+    const char* end; // "" when content must not come
+    std::vector<Verdict> want;
+    std::vector<std::string> enhanced;
+};
+
+constexpr auto D = Verdict::delivered, F = Verdict::deferred, B = Verdict::bounced;
+
+const FateRow fates[] = {
+    // H109, SC-054: each recipient has its own fate
+    {"four fates",
+     "250 ok",
+     {"250 ok", "550 5.1.1 no", "450 4.2.0 later", "251 ok"},
+     "354 go",
+     "250 ok",
+     {D, B, F, D},
+     {"2.0.0", "5.1.1", "4.2.0", "2.0.0"}},
+    {"552 at RCPT is 452 (D-37)",
+     "250 ok",
+     {"250 ok", "552 5.2.2 too many"},
+     "354 go",
+     "250 ok",
+     {D, F},
+     {"2.0.0", "4.2.2"}},
+    {"551 is a refusal", "250 ok", {"551 5.1.6 moved"}, "503 5.5.1 no", "", {B}, {"5.1.6"}},
+    {"MAIL 4yz defers all (SC-056)", "451 4.7.1 later", {"503 no", "503 no"}, "503 no", "", {F, F}, {"4.7.1", "4.7.1"}},
+    {"MAIL 5yz bounces all (SC-056)", "550 no code", {"503 no"}, "503 no", "", {B}, {"5.0.0"}},
+    {"DATA 4yz", "250 ok", {"250 ok"}, "451 4.3.0 later", "", {F}, {"4.3.0"}},
+    {"DATA 5yz", "250 ok", {"250 ok"}, "554 5.7.1 no", "", {B}, {"5.7.1"}},
+    {"dot 554 (H133)", "250 ok", {"250 ok"}, "354 go", "554 5.7.1 spam", {B}, {"5.7.1"}},
+    {"dot 451", "250 ok", {"250 ok", "550 5.1.1 no"}, "354 go", "451 later", {F, B}, {"4.0.0", "5.1.1"}},
+    {"an enhanced code of the wrong class does not count (SC-030)",
+     "250 ok",
+     {"550 4.1.1 no"},
+     "503 no",
+     "",
+     {B},
+     {"5.0.0"}},
+    {"a success word where a refusal was due is none: 2yz to DATA",
+     "250 ok",
+     {"250 ok"},
+     "250 what",
+     "",
+     {F},
+     {"4.0.0"}},
+};
+
+TEST(Transaction, EachRecipientHasItsOwnFate) {
+    for (const auto& ehlo : {pipelining, plain}) {
+        for (const auto& row : fates) {
+            auto script = with_replies(ehlo, row.rcpt, row.mail, row.data, row.end);
+            if (std::string(row.end).empty()) script.pop_back();
+            if (ehlo == plain) { // strictly one by one: what is pointless is not sent (H120)
+                if (row.mail[0] != '2')
+                    script.resize(3);
+                else if (std::string(row.data).starts_with("503"))
+                    script.pop_back();
+            }
+            if (std::string(row.end).empty() || row.end[0] != '2') script.push_back({"RSET", "250 ok"}); // SC-059
+            const auto run = play({script, row.rcpt.size()});
+            ASSERT_EQ(run.result.recipients.size(), row.want.size()) << row.name;
+            for (std::size_t n = 0; n < row.want.size(); ++n) {
+                EXPECT_EQ(word(run.of(n)), word(row.want[n])) << row.name << " #" << n;
+                EXPECT_EQ(run.result.recipients[n].enhanced, row.enhanced[n]) << row.name << " #" << n;
+            }
+            EXPECT_EQ(run.seen.unexpected, "") << row.name;
+        }
+    }
+}
+
+TEST(Transaction, DataAcceptedThoughNobodyWas) { // SC-052: the dot alone, nobody delivered
+    auto script =
+        with_replies(pipelining, {"550 5.1.1 no", "550 5.1.1 no", "550 5.1.1 no"}, "250 ok", "354 go", "250 ok");
+    const auto run = play({script, 3});
+    for (std::size_t n = 0; n < 3; ++n) EXPECT_EQ(run.of(n), Verdict::bounced);
+    EXPECT_EQ(run.seen.content, "");
+}
+
+TEST(Transaction, MailRefusedYetTheRestAccepted) { // SC-052: MAIL 550 yet RCPT 250 and DATA 354
+    auto script = with_replies(pipelining, {"250 ok"}, "550 5.7.1 no", "354 go", "250 ok");
+    const auto run = play({script});
+    EXPECT_EQ(run.of(0), Verdict::bounced);
+    EXPECT_EQ(run.seen.content, "");
+}
+
+TEST(Transaction, EveryStepMayFail) { // H108, SC-031, SC-032: temporary, nothing bounced, nothing taken for delivered
+    const Case good{with_replies(pipelining, {"250 ok", "250 ok", "250 ok"}, "250 ok", "354 go", "250 ok"), 3};
+    const Case stepwise{with_replies(plain, {"250 ok", "250 ok", "250 ok"}, "250 ok", "354 go", "250 ok"), 3};
+    for (const auto& c : {good, stepwise}) {
+        for (std::size_t step = 0; step < c.script.size(); ++step) {
+            for (const auto fault : {Fault::close, Fault::reply_421, Fault::garbage}) {
+                const auto run = play(c, step, fault);
+                const auto where = "step " + std::to_string(step) + " fault " + std::to_string(static_cast<int>(fault));
+                if (step < 2) {
+                    ASSERT_TRUE(run.no_channel) << where;
+                    for (const auto& command : run.seen.commands) EXPECT_FALSE(command.starts_with("HELO")) << where;
+                    continue;
+                }
+                ASSERT_FALSE(run.no_channel) << where;
+                EXPECT_FALSE(run.any(Verdict::delivered)) << where;
+                EXPECT_FALSE(run.any(Verdict::bounced)) << where;
+                EXPECT_FALSE(run.result.channel_usable) << where;
+                const bool after_dot = step + 1 == c.script.size() && fault != Fault::reply_421;
+                EXPECT_EQ(run.result.possible_duplicate, after_dot) << where; // D-22
+            }
+        }
+    }
+}
+
+TEST(Transaction, RefusedRecipientsStayRefusedWhenTheSessionEnds) { // H108
+    auto script = with_replies(pipelining, {"550 5.1.1 no", "250 ok"}, "250 ok", "354 go", "250 ok");
+    const auto run = play({script, 2}, 4, Fault::reply_421);
+    EXPECT_EQ(run.of(0), Verdict::bounced);
+    EXPECT_EQ(run.of(1), Verdict::deferred);
+}
+
+TEST(Channel, HeloWhereEhloIsUnknown) { // H115, SC-021
+    for (const auto* refusal : {"500 what", "502 5.5.1 no", "504 no", "550 no"}) {
+        Script script{{"", greeting},
+                      {"EHLO", refusal},
+                      {"HELO relay.example", "250 mx.example"},
+                      {"MAIL FROM:<", "250 ok"},
+                      {"RCPT TO:<", "250 ok"},
+                      {"DATA", "354 go"},
+                      {"DATA-END", "250 ok"}};
+        const auto run = play({script});
+        ASSERT_FALSE(run.no_channel) << refusal;
+        EXPECT_EQ(run.of(0), Verdict::delivered) << refusal;
+        EXPECT_EQ(run.seen.unexpected, "") << refusal;
+    }
+    const auto run = play({{{"", greeting}, {"EHLO", "421 4.3.2 busy"}}});
+    ASSERT_TRUE(run.no_channel);
+    EXPECT_EQ(run.no_channel->code, 421);
+    for (const auto& command : run.seen.commands) EXPECT_FALSE(command.starts_with("HELO"));
+}
+
+TEST(Channel, GreetingsThatRefuse) { // SC-020, H90, H116
+    struct Row {
+        const char* greeting;
+        Reason reason;
+        int code;
+        bool permanent;
+    };
+    const Row rows[] = {
+        {"554-No SMTP service\r\n554 here", Reason::smtp_reply, 554, false},
+        {"521 5.3.2 never", Reason::smtp_reply, 521, true},
+        {"556 5.1.10 null", Reason::smtp_reply, 556, true},
+        {"421 4.3.2 later", Reason::smtp_reply, 421, false},
+        {"150 what", Reason::smtp_reply, 0, false},
+        {"hello there", Reason::smtp_reply, 0, false},
+        {"250-a\r\n220 b", Reason::smtp_reply, 0, false},
+    };
+    for (const auto& row : rows) {
+        const auto run = play({{{"", row.greeting}}});
+        ASSERT_TRUE(run.no_channel) << row.greeting;
+        EXPECT_EQ(word(run.no_channel->reason), word(row.reason)) << row.greeting;
+        EXPECT_EQ(run.no_channel->code, row.code) << row.greeting;
+        EXPECT_EQ(run.no_channel->permanent, row.permanent) << row.greeting;
+        for (const auto& command : run.seen.commands)
+            EXPECT_EQ(command, "QUIT") << row.greeting; // no EHLO after a refusal
+    }
+    const auto run = play({with_replies(pipelining, {"250 ok"}, "250 ok", "354 go", "250 ok")});
+    EXPECT_FALSE(run.no_channel);
+}
+
+TEST(Channel, OurOwnNameInTheGreetingIsALoopOnPort25Only) { // SC-008: the lab's port is another one
+    const auto run = play({{{"", greeting},
+                            {"EHLO", "250 relay.example"},
+                            {"MAIL FROM:<", "250 ok"},
+                            {"RCPT", "250 ok"},
+                            {"DATA", "354 go"},
+                            {"DATA-END", "250 ok"}}});
+    EXPECT_FALSE(run.no_channel);
+}
+
+TEST(Needs, FoundByLooking) { // SC-078, H117
+    message::Envelope envelope;
+    message::Recipient ascii, utf8, idn;
+    ascii.address = "a@dest.example";
+    utf8.address = "\xc3\xbc@dest.example";
+    idn.address = "a@b\xc3\xbc"
+                  "cher.example";
+    envelope.smtputf8 = true; // asked for, not needed
+    EXPECT_FALSE(needs_of(envelope, {&ascii}).smtputf8);
+    EXPECT_FALSE(needs_of(envelope, {&idn}).smtputf8);
+    EXPECT_TRUE(needs_of(envelope, {&ascii, &utf8}).smtputf8);
+    envelope.content.eight_bit_header = true;
+    EXPECT_TRUE(needs_of(envelope, {&ascii}).smtputf8);
+    envelope.requiretls = true;
+    EXPECT_TRUE(needs_of(envelope, {&ascii}).requiretls_wish); // null sender: SC-126
+    envelope.reverse_path = "a@b.example";
+    EXPECT_TRUE(needs_of(envelope, {&ascii}).requiretls);
+}
+
+} // namespace
+} // namespace danelaw::delivery

@@ -1,0 +1,97 @@
+// What does an operator's `queue bounce` do? The same as a failed delivery: recipients' states and the report to the
+// sender become stable in one step (DQ-004).
+#include "queue_api.hpp"
+
+#include <algorithm>
+
+namespace danelaw::admin {
+namespace {
+
+constexpr std::string_view words = "Returned by the operator of this relay";
+
+bool chosen(const message::Recipient& r, const store::Filter& filter) {
+    const bool open = r.state == message::RecipientState::queued || r.state == message::RecipientState::held;
+    const bool reason = filter.reason.empty() || (r.last && word(r.last->reason) == filter.reason);
+    return open && reason && (filter.domain.empty() || r.domain == filter.domain);
+}
+
+std::vector<store::RecipientUpdate> updates_for(const store::Message& message, const store::Filter& filter) {
+    message::Outcome outcome;
+    outcome.verdict = Verdict::bounced;
+    outcome.enhanced = "5.0.0";
+    outcome.text = words;
+    std::vector<store::RecipientUpdate> updates;
+    for (const message::Recipient& r : message.recipients) {
+        if (!chosen(r, filter)) continue;
+        store::RecipientUpdate u;
+        u.number = r.number;
+        u.state = message::RecipientState::bounced;
+        u.count_attempt = false;
+        u.outcome = outcome;
+        updates.push_back(std::move(u));
+    }
+    return updates;
+}
+
+void log_bounced(Context& context, const store::Message& message, const std::vector<store::RecipientUpdate>& updates) {
+    for (const store::RecipientUpdate& u : updates) {
+        const auto r = std::ranges::find(message.recipients, u.number, &message::Recipient::number);
+        if (r == message.recipients.end()) continue;
+        context.log.event(log::Level::info, "recipient",
+                          {{"id", message.envelope.id},
+                           {"recipient", r->address},
+                           {"result", word(Verdict::bounced)},
+                           {"reason", nullptr},
+                           {"host", nullptr},
+                           {"tls_level", word(Level::none)},
+                           {"code", nullptr},
+                           {"enhanced", "5.0.0"},
+                           {"text", words},
+                           {"next_attempt", nullptr}});
+    }
+}
+
+Task<Result<void>> bounce_one(Context& context, std::string id, const store::Filter& filter) {
+    auto message = co_await context.queue.load(id);
+    if (!message) co_return fail(message.error());
+    store::Record record;
+    record.id = id;
+    record.updates = updates_for(*message, filter);
+    if (record.updates.empty()) co_return Result<void>{};
+    report::Notices notices;
+    if (const auto maker = context.notices ? context.notices() : nullptr) {
+        notices = co_await maker->make(*message, record.updates, context.clock.now());
+    }
+    record.notices = notices.messages;
+    const std::vector<store::RecipientUpdate> updates = record.updates;
+    auto recorded = co_await context.queue.record(std::move(record));
+    if (!recorded) co_return fail(recorded.error());
+    log_bounced(context, *message, updates);
+    report::announce(context.log, *message, notices);
+    if (recorded->removed) context.log.event(log::Level::info, "removed", {{"id", id}});
+    co_return Result<void>{};
+}
+
+} // namespace
+
+Task<Result<store::Queue::Acted>> bounce(Context& context, store::Filter filter) {
+    store::Queue::Acted total;
+    for (bool more = true; more;) {
+        auto acted = co_await context.queue.act(store::Queue::Action::bounce, filter, context.clock.now());
+        if (!acted) co_return fail(acted.error());
+        more = acted->more && !acted->ids.empty();
+        total.messages += acted->messages;
+        total.recipients += acted->recipients;
+        total.missing = acted->missing;
+        for (const std::string& id : acted->ids) {
+            auto done = co_await bounce_one(context, id, filter);
+            // Delivered or deleted meanwhile: nothing left to bounce.
+            if (!done && done.error().code != Errc::stale && done.error().code != Errc::not_found) {
+                co_return fail(done.error());
+            }
+        }
+    }
+    co_return total;
+}
+
+} // namespace danelaw::admin

@@ -1,0 +1,195 @@
+// Looking at the queue and acting on it, over HTTP.
+#include "queue_api.hpp"
+
+#include "danelaw/admin/views.hpp"
+#include "danelaw/base/id.hpp"
+#include "danelaw/dns/name.hpp"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <algorithm>
+
+namespace danelaw::admin {
+namespace {
+
+namespace json = boost::json;
+using Action = store::Queue::Action;
+
+constexpr std::size_t page_most = 1000; // messages of one answer; `after` asks for the next page
+
+std::string_view word(Action a) {
+    switch (a) {
+    case Action::flush: return "flush";
+    case Action::hold: return "hold";
+    case Action::release: return "release";
+    case Action::remove: return "delete";
+    case Action::bounce: return "bounce";
+    }
+    return "";
+}
+
+// The lane's form of a domain, so that Example.COM finds example.com.
+std::string lane(const std::string& domain) {
+    const auto name = dns::Name::from(domain);
+    return name ? name->text() : lower(domain);
+}
+
+Result<store::Filter> filter_from(const json::object& o, Time now) {
+    store::Filter f;
+    f.now = now;
+    for (const auto& member : o) {
+        const std::string_view key = member.key();
+        const json::value& v = member.value();
+        if (key == "all" && v.is_bool()) {
+            f.all = v.get_bool();
+        } else if (key == "ids" && v.is_array()) {
+            for (const json::value& id : v.get_array()) {
+                if (!id.is_string()) return fail(Errc::parse, "ids must be texts");
+                f.ids.emplace_back(std::string_view(id.get_string()));
+            }
+        } else if (v.is_string()) {
+            const std::string text(std::string_view(v.get_string()));
+            if (key == "domain")
+                f.domain = lane(text);
+            else if (key == "sender")
+                f.sender = text;
+            else if (key == "state")
+                f.state = text;
+            else if (key == "reason")
+                f.reason = text;
+            else if (key == "older_than") {
+                f.older_than = parse_duration(text);
+                if (!f.older_than) return fail(Errc::parse, "older_than must be a duration such as 4h");
+            } else
+                return fail(Errc::parse, "unknown key " + printable(key, 64));
+        } else {
+            return fail(Errc::parse, "unknown key or wrong kind of value: " + printable(key, 64));
+        }
+    }
+    return f;
+}
+
+bool names_something(const store::Filter& f) {
+    return f.all || !f.ids.empty() || !f.domain.empty() || !f.sender.empty() || !f.state.empty() || !f.reason.empty() ||
+           f.older_than;
+}
+
+bool known_state(const std::string& s) {
+    return s.empty() || s == "active" || s == "deferred" || s == "held";
+}
+
+} // namespace
+
+http::Response json_response(int status, const json::value& body) {
+    http::Response r;
+    r.status = status;
+    r.headers.push_back({"Content-Type", "application/json"});
+    r.body = json::serialize(body) + "\n";
+    return r;
+}
+
+http::Response problem(int status, std::string_view text) {
+    const json::object body{{"error", text}};
+    return json_response(status, body);
+}
+
+http::Response problem(const Error& error) {
+    switch (error.code) {
+    case Errc::not_found: return problem(404, error.detail);
+    case Errc::parse:
+    case Errc::config:
+    case Errc::limit: return problem(400, error.detail);
+    case Errc::io:
+    case Errc::closed:
+    case Errc::timeout:
+    case Errc::cancelled:
+    case Errc::tls:
+    case Errc::dns:
+    case Errc::full:
+    case Errc::damaged:
+    case Errc::unavailable:
+    case Errc::stale: return problem(503, error.detail);
+    }
+    return problem(500, error.detail);
+}
+
+Task<http::Response> list_messages(Context& context, const http::Request& request) {
+    store::Filter f;
+    f.now = context.clock.now();
+    f.domain = lane(request.query("domain").value_or(""));
+    f.sender = request.query("sender").value_or("");
+    f.state = request.query("state").value_or("");
+    f.reason = request.query("reason").value_or("");
+    if (!known_state(f.state)) co_return problem(400, "state must be active, deferred or held");
+    std::size_t limit = page_most;
+    if (const auto asked = request.query("limit")) {
+        const auto n = parse_number(*asked);
+        if (!n) co_return problem(400, "limit must be a number");
+        limit = std::min<std::size_t>(*n, page_most);
+    }
+    std::string after = request.query("after").value_or("");
+    auto found = co_await context.queue.list(std::move(f), limit, std::move(after));
+    if (!found) co_return problem(found.error());
+    json::array all;
+    for (const store::Message& m : *found) all.push_back(message_view(m));
+    co_return json_response(200, all);
+}
+
+Task<http::Response> show_message(Context& context, std::string id) {
+    auto found = co_await context.queue.load(std::move(id));
+    if (!found) co_return problem(found.error());
+    co_return json_response(200, detail_view(*found));
+}
+
+Task<http::Response> show_trace(Context& context, std::string id) {
+    auto found = co_await context.queue.trace(std::move(id));
+    if (!found) co_return problem(found.error());
+    co_return json_response(200, trace_view(*found));
+}
+
+Task<http::Response> show_content(Context& context, std::string id, const http::Request& request) {
+    const auto chunk = parse_number(request.query("chunk").value_or("0"));
+    if (!chunk || *chunk > 0xffffffffu) co_return problem(400, "chunk must be a number");
+    auto octets = co_await context.queue.read(std::move(id), static_cast<std::uint32_t>(*chunk));
+    if (!octets) co_return problem(octets.error());
+    http::Response r;
+    // Never rendered by a browser: it is somebody's mail.
+    r.headers.push_back({"Content-Type", "application/octet-stream"});
+    r.body = std::move(*octets);
+    co_return r;
+}
+
+Task<http::Response> act_on_queue(Context& context, Action action, const http::Request& request) {
+    boost::system::error_code wrong;
+    const json::value body = json::parse(request.body.empty() ? "{}" : request.body, wrong);
+    if (wrong || !body.is_object()) co_return problem(400, "the body must be a JSON object");
+    auto filter = filter_from(body.get_object(), context.clock.now());
+    if (!filter) co_return problem(filter.error());
+    if (!names_something(*filter)) co_return problem(400, "name ids, a domain, a sender, or all");
+    if (!known_state(filter->state)) co_return problem(400, "state must be active, deferred or held");
+    Result<store::Queue::Acted> acted;
+    if (action == Action::bounce) {
+        acted = co_await bounce(context, *filter);
+    } else {
+        acted = co_await context.queue.act(action, *filter, context.clock.now());
+    }
+    if (!acted) co_return problem(acted.error());
+    context.log.event(log::Level::info, "admin",
+                      {{"action", word(action)},
+                       {"filter", body},
+                       {"messages", acted->messages},
+                       {"recipients", acted->recipients},
+                       {"client", request.peer.empty() ? "unix" : std::string_view(request.peer)}});
+    if ((action == Action::flush || action == Action::release) && context.flushed) context.flushed();
+    if (action == Action::remove) {
+        for (const std::string& id : acted->ids) context.log.event(log::Level::info, "removed", {{"id", id}});
+    }
+    json::array missing;
+    for (const std::string& id : acted->missing) missing.emplace_back(id);
+    const json::object answer{
+        {"messages", acted->messages}, {"recipients", acted->recipients}, {"missing", std::move(missing)}};
+    co_return json_response(200, answer);
+}
+
+} // namespace danelaw::admin

@@ -1,0 +1,168 @@
+// JSON forms of queue and status. See views.hpp.
+#include "danelaw/admin/views.hpp"
+
+#include <boost/json/parse.hpp>
+
+#include <algorithm>
+
+namespace danelaw::admin {
+namespace {
+
+namespace json = boost::json;
+using message::RecipientState;
+
+json::value or_null(std::string_view s) {
+    return s.empty() ? json::value(nullptr) : json::value(s);
+}
+
+json::value last_view(const std::optional<message::Outcome>& last) {
+    if (!last) return nullptr;
+    return json::object{{"result", word(last->verdict)},
+                        {"reason", or_null(word(last->reason))},
+                        {"host", or_null(last->host)},
+                        {"tls_level", word(last->tls_level)},
+                        {"code", last->code == 0 ? json::value(nullptr) : json::value(last->code)},
+                        {"enhanced", or_null(last->enhanced)},
+                        {"text", last->text}};
+}
+
+// The contract's four words; a recipient that an operator deleted is shown as that.
+std::string_view state_word(RecipientState s) {
+    switch (s) {
+    case RecipientState::queued: return "queued";
+    case RecipientState::delivered: return "delivered";
+    case RecipientState::bounced:
+    case RecipientState::expired: return "bounced";
+    case RecipientState::held: return "held";
+    case RecipientState::deleted: return "deleted";
+    }
+    return "";
+}
+
+json::object recipient_view(const message::Recipient& r) {
+    return {{"address", r.address},
+            {"state", state_word(r.state)},
+            {"attempts", r.attempts},
+            {"next_attempt", r.state == RecipientState::queued ? json::value(rfc3339(r.next_attempt)) : nullptr},
+            {"last", last_view(r.last)}};
+}
+
+std::string_view body_word(message::Body b) {
+    switch (b) {
+    case message::Body::seven_bit: return "7BIT";
+    case message::Body::eight_bit_mime: return "8BITMIME";
+    case message::Body::binary_mime: return "BINARYMIME";
+    }
+    return "";
+}
+
+json::object tally_view(const Tally& tally) {
+    json::object o;
+    for (const auto& [key, n] : tally) o[key.empty() ? "none" : key] = n;
+    return o;
+}
+
+} // namespace
+
+std::string_view state_of(const store::Message& m) {
+    bool queued = false, untried = false;
+    for (const message::Recipient& r : m.recipients) {
+        if (r.state != RecipientState::queued) continue;
+        queued = true;
+        untried = untried || r.attempts == 0;
+    }
+    const bool held = std::ranges::any_of(m.recipients, [](const auto& r) { return r.state == RecipientState::held; });
+    return queued ? (untried ? "active" : "deferred") : held ? "held" : "active";
+}
+
+json::object message_view(const store::Message& m) {
+    json::array recipients;
+    for (const message::Recipient& r : m.recipients) recipients.push_back(recipient_view(r));
+    return {{"id", m.envelope.id},
+            {"sender", m.envelope.reverse_path},
+            {"size", m.envelope.content.size},
+            {"received_at", rfc3339(m.envelope.received_at)},
+            {"state", state_of(m)},
+            {"recipients", std::move(recipients)}};
+}
+
+json::object detail_view(const store::Message& m) {
+    const message::Envelope& e = m.envelope;
+    json::object o = message_view(m);
+    o["client"] = json::object{{"address", e.client.address ? json::value(e.client.address->text()) : nullptr},
+                               {"helo", e.client.helo},
+                               {"user", or_null(e.client.user)},
+                               {"protocol", e.client.protocol},
+                               {"tls", or_null(e.client.tls)}};
+    o["origin"] = e.origin == message::Origin::client            ? "client"
+                  : e.origin == message::Origin::delivery_report ? "delivery-report"
+                                                                 : "tls-report";
+    o["body"] = body_word(e.body);
+    o["smtputf8"] = e.smtputf8;
+    o["requiretls"] = e.requiretls;
+    o["tls_required_no"] = e.content.tls_required_no;
+    o["envid"] = or_null(e.envid);
+    o["header_size"] = e.content.header_size;
+    return o;
+}
+
+json::object trace_view(const store::Trace& t) {
+    json::object o = detail_view(t.message);
+    o["in_queue"] = t.in_queue;
+    if (!t.in_queue) o["state"] = "done";
+    json::array attempts;
+    for (const std::string& text : t.attempts) {
+        boost::system::error_code wrong;
+        json::value v = json::parse(text, wrong);
+        attempts.push_back(wrong ? json::value(text) : std::move(v));
+    }
+    o["attempts"] = std::move(attempts);
+    return o;
+}
+
+json::object status_view(const StatusFacts& f) {
+    const auto age = f.queue.oldest ? std::chrono::duration_cast<Seconds>(f.now - *f.queue.oldest).count() : 0;
+    json::array problems, destinations, failures;
+    for (const std::string& p : f.problems) problems.emplace_back(p);
+    for (const store::DomainCount& d : f.destinations) {
+        destinations.push_back(json::object{{"domain", d.domain},
+                                            {"recipients", d.recipients},
+                                            {"reason", or_null(d.reason)},
+                                            {"oldest_at", rfc3339(d.oldest)}});
+    }
+    for (const Failure& x : f.counters.failures) {
+        failures.push_back(json::object{{"ts", rfc3339(x.at)},
+                                        {"id", x.id},
+                                        {"recipient", x.recipient},
+                                        {"result", x.result},
+                                        {"reason", or_null(x.reason)},
+                                        {"host", or_null(x.host)},
+                                        {"text", x.text}});
+    }
+    const Snapshot& c = f.counters;
+    return {{"version", DANELAW_VERSION},
+            {"uptime_s", std::chrono::duration_cast<Seconds>(f.now - f.started).count()},
+            {"queue",
+             {{"messages", f.queue.messages},
+              {"recipients", f.queue.recipients},
+              {"active", f.queue.active},
+              {"deferred", f.queue.deferred},
+              {"held", f.queue.held},
+              {"oldest_age_s", age},
+              {"destinations", f.queue.destinations}}},
+            {"accepted", {{"total", c.accepted}, {"rejected", c.rejected}}},
+            {"delivered",
+             {{"total", c.delivered},
+              {"per_minute", c.delivered_last_minute},
+              {"by_tls_level", tally_view(c.delivered_by_level)}}},
+            {"bounced", {{"total", c.bounced + c.expired}, {"reasons", tally_view(c.bounced_by_reason)}}},
+            {"deferred_reasons", tally_view(c.deferred_by_reason)},
+            {"unsecured_dane", tally_view(c.attempts_unsecured)},
+            {"dns",
+             {{"secure", f.dns.secure}, {"insecure", f.dns.insecure}, {"bogus", f.dns.bogus}, {"error", f.dns.error}}},
+            {"destinations", std::move(destinations)},
+            {"failures", std::move(failures)},
+            {"health", {{"ok", f.problems.empty()}, {"problems", std::move(problems)}}}};
+}
+
+} // namespace danelaw::admin

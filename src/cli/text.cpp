@@ -1,0 +1,185 @@
+// Queue and status for people, from the JSON that scripts get.
+#include "commands.hpp"
+
+#include "danelaw/base/text.hpp"
+
+#include <boost/json/serialize.hpp>
+
+#include <iomanip>
+
+namespace danelaw::cli {
+namespace {
+
+namespace json = boost::json;
+
+std::string text_of(const json::object& o, std::string_view key) {
+    const json::value* v = o.if_contains(key);
+    if (v == nullptr || v->is_null()) return "";
+    if (v->is_string()) return printable(std::string_view(v->get_string()), 500);
+    return json::serialize(*v);
+}
+
+std::uint64_t number_of(const json::object& o, std::string_view key) {
+    const json::value* v = o.if_contains(key);
+    boost::system::error_code wrong;
+    const auto n = v == nullptr ? 0 : v->to_number<std::uint64_t>(wrong);
+    return wrong ? 0 : n;
+}
+
+const json::object& object_of(const json::object& o, std::string_view key) {
+    static const json::object none;
+    const json::value* v = o.if_contains(key);
+    return v != nullptr && v->is_object() ? v->get_object() : none;
+}
+
+const json::array& array_of(const json::object& o, std::string_view key) {
+    static const json::array none;
+    const json::value* v = o.if_contains(key);
+    return v != nullptr && v->is_array() ? v->get_array() : none;
+}
+
+std::int64_t seconds_between(Time a, Time b) {
+    return std::chrono::duration_cast<Seconds>(b - a).count();
+}
+
+std::string since(const json::object& o, std::string_view key, Time now) {
+    const auto t = parse_rfc3339(text_of(o, key));
+    return t ? age_text(seconds_between(*t, now)) : "-";
+}
+
+void render_last(std::ostream& out, const json::object& last) {
+    const std::string reason = text_of(last, "reason"), host = text_of(last, "host");
+    out << text_of(last, "result");
+    if (!reason.empty()) out << " " << reason;
+    if (!host.empty()) out << " at " << host;
+    if (text_of(last, "result") == "delivered") out << " [" << text_of(last, "tls_level") << "]";
+    if (const std::string text = text_of(last, "text"); !text.empty()) out << ": " << text;
+}
+
+void render_recipient(std::ostream& out, const json::object& r, Time now) {
+    out << "    " << text_of(r, "address") << "  " << text_of(r, "state");
+    if (const auto next = parse_rfc3339(text_of(r, "next_attempt"))) {
+        const std::int64_t wait = seconds_between(now, *next);
+        out << (wait <= 0 ? ", due now" : ", next in " + age_text(wait));
+    }
+    if (number_of(r, "attempts") > 0) out << ", " << number_of(r, "attempts") << " tried";
+    out << "\n";
+    const json::object& last = object_of(r, "last");
+    if (!last.empty()) {
+        out << "        ";
+        render_last(out, last);
+        out << "\n";
+    }
+}
+
+void render_tally(std::ostream& out, const char* title, const json::object& tally) {
+    if (tally.empty()) return;
+    out << title;
+    for (const auto& m : tally) out << "  " << m.key() << " " << json::serialize(m.value());
+    out << "\n";
+}
+
+std::string seen(const json::object& attempt) {
+    const json::object& dns = object_of(attempt, "dns");
+    return "mx " + text_of(dns, "mx") + ", address " + text_of(dns, "address") + ", tlsa " + text_of(dns, "tlsa");
+}
+
+void render_attempt(std::ostream& out, const json::object& a) {
+    out << "\n  " << text_of(a, "ts") << "  " << text_of(a, "host");
+    if (const std::string address = text_of(a, "address"); !address.empty()) {
+        out << " (" << address << " port " << text_of(a, "port") << ")";
+    }
+    out << "  " << text_of(a, "ms") << " ms\n    dns     " << seen(a) << "\n";
+    for (const json::value& t : array_of(a, "tlsa")) {
+        out << "    tlsa    " << printable(t.is_string() ? std::string_view(t.get_string()) : "", 200) << "\n";
+    }
+    const json::object& tls = object_of(a, "tls");
+    if (!tls.empty()) {
+        out << "    tls     " << text_of(tls, "level") << " " << text_of(tls, "protocol") << " "
+            << text_of(tls, "cipher");
+        if (const std::string sni = text_of(tls, "sni"); !sni.empty()) out << " sni " << sni;
+        if (const std::string m = text_of(tls, "matched"); !m.empty()) out << " matched " << m;
+        if (text_of(tls, "secured") == "false") out << " (behind an MX that is not secure)";
+        out << "\n";
+    }
+    out << "    result  " << text_of(a, "result") << " " << text_of(a, "reason") << "\n";
+    if (const std::string said = text_of(a, "text"); !said.empty()) {
+        out << "    said    " << text_of(a, "code") << " " << text_of(a, "enhanced") << " " << said << "\n";
+    }
+}
+
+} // namespace
+
+std::string age_text(std::int64_t s) {
+    if (s < 0) s = 0;
+    if (s < 120) return std::to_string(s) + "s";
+    if (s < 120 * 60) return std::to_string(s / 60) + "m";
+    if (s < 48 * 3600)
+        return std::to_string(s / 3600) + "h" + (s / 60 % 60 != 0 ? std::to_string(s / 60 % 60) + "m" : "");
+    return std::to_string(s / 86400) + "d" + (s / 3600 % 24 != 0 ? std::to_string(s / 3600 % 24) + "h" : "");
+}
+
+void render_message(std::ostream& out, const json::object& m, Time now) {
+    const std::string sender = text_of(m, "sender");
+    out << text_of(m, "id") << "  " << std::left << std::setw(8) << text_of(m, "state") << "  " << std::right
+        << std::setw(8) << number_of(m, "size") << "  " << std::setw(6) << since(m, "received_at", now) << "  <"
+        << sender << ">\n";
+    for (const json::value& r : array_of(m, "recipients")) render_recipient(out, r.as_object(), now);
+}
+
+void render_detail(std::ostream& out, const json::object& m, Time now) {
+    const json::object& client = object_of(m, "client");
+    out << "id        " << text_of(m, "id") << "\nstate     " << text_of(m, "state") << "\nsender    <"
+        << text_of(m, "sender") << ">\nreceived  " << text_of(m, "received_at") << " (" << since(m, "received_at", now)
+        << " ago)\nsize      " << number_of(m, "size") << "\nfrom      " << text_of(client, "protocol") << " "
+        << (text_of(client, "address").empty() ? text_of(m, "origin") : text_of(client, "address"));
+    if (const std::string user = text_of(client, "user"); !user.empty()) out << " as " << user;
+    if (const std::string tls = text_of(client, "tls"); !tls.empty()) out << " over " << tls;
+    out << "\nasks      " << text_of(m, "body") << (text_of(m, "smtputf8") == "true" ? " SMTPUTF8" : "")
+        << (text_of(m, "requiretls") == "true" ? " REQUIRETLS" : "") << "\nrecipients\n";
+    for (const json::value& r : array_of(m, "recipients")) render_recipient(out, r.as_object(), now);
+}
+
+void render_trace(std::ostream& out, const json::object& t, Time now) {
+    render_detail(out, t, now);
+    const json::array& attempts = array_of(t, "attempts");
+    out << "attempts  " << attempts.size() << "\n";
+    for (const json::value& a : attempts) {
+        if (a.is_object()) render_attempt(out, a.get_object());
+    }
+}
+
+void render_status(std::ostream& out, const json::object& s) {
+    const json::object &q = object_of(s, "queue"), &d = object_of(s, "delivered"), &health = object_of(s, "health");
+    out << "danelaw " << text_of(s, "version") << ", up "
+        << age_text(static_cast<std::int64_t>(number_of(s, "uptime_s"))) << ", "
+        << (text_of(health, "ok") == "true" ? "healthy" : "NOT healthy") << "\n";
+    for (const json::value& p : array_of(health, "problems")) {
+        out << "  ! " << printable(std::string_view(p.as_string()), 500) << "\n";
+    }
+    out << "queue      " << number_of(q, "messages") << " messages, " << number_of(q, "recipients") << " recipients ("
+        << number_of(q, "active") << " active, " << number_of(q, "deferred") << " deferred, " << number_of(q, "held")
+        << " held), " << number_of(q, "destinations") << " destinations, oldest "
+        << age_text(static_cast<std::int64_t>(number_of(q, "oldest_age_s"))) << "\n";
+    out << "delivered  " << number_of(d, "total") << ", " << number_of(d, "per_minute") << " in the last minute\n";
+    render_tally(out, "tls level ", object_of(d, "by_tls_level"));
+    render_tally(out, "deferred  ", object_of(s, "deferred_reasons"));
+    render_tally(out, "bounced   ", object_of(object_of(s, "bounced"), "reasons"));
+    render_tally(out, "dns       ", object_of(s, "dns"));
+    const json::array &destinations = array_of(s, "destinations"), &failures = array_of(s, "failures");
+    if (!destinations.empty()) out << "destinations\n";
+    for (const json::value& v : destinations) {
+        const json::object& o = v.as_object();
+        out << "  " << std::right << std::setw(7) << number_of(o, "recipients") << "  " << text_of(o, "domain") << "  "
+            << text_of(o, "reason") << "\n";
+    }
+    if (!failures.empty()) out << "recent failures\n";
+    for (const json::value& v : failures) {
+        const json::object& o = v.as_object();
+        out << "  " << text_of(o, "ts") << "  " << text_of(o, "id") << "  " << text_of(o, "recipient") << "\n      ";
+        render_last(out, o);
+        out << "\n";
+    }
+}
+
+} // namespace danelaw::cli

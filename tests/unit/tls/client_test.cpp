@@ -1,6 +1,6 @@
 // What a client handshake is made of, and that nothing but a full pass gets through the gate.
 #include "danelaw/dane/tlsa.hpp"
-#include "tls/pki.hpp"
+#include "support/pki.hpp"
 
 #include <gtest/gtest.h>
 #include <openssl/core_names.h>

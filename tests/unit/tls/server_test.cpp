@@ -1,6 +1,6 @@
 // The listeners' side of TLS: files, client certificates, protocols.
 #include "danelaw/tls/server.hpp"
-#include "tls/pki.hpp"
+#include "support/pki.hpp"
 
 #include <gtest/gtest.h>
 

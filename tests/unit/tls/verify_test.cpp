@@ -1,7 +1,7 @@
 // Every way a chain can pass or fail under TLSA records, live (TLS 1.3 and 1.2) and offline, which must agree
 // (DANE-130, DANE-147).
 #include "danelaw/dane/tlsa.hpp"
-#include "tls/pki.hpp"
+#include "support/pki.hpp"
 
 #include <gtest/gtest.h>
 

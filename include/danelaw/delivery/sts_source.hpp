@@ -1,6 +1,7 @@
 // Where the router gets a domain's MTA-STS policy from: the fetcher with its cache, or nothing in tests.
 #pragma once
 
+#include "danelaw/base/words.hpp"
 #include "danelaw/dns/name.hpp"
 #include "danelaw/sts/policy.hpp"
 

@@ -59,7 +59,8 @@ int version(bool json, Console console);
 
 struct TlsaGenerate {
     std::string cert, key, pubkey, host;
-    unsigned port = 25, usage = 3, selector = 1, matching = 1;
+    unsigned port = 25, usage = 3, matching = 1;
+    std::optional<unsigned> selector; // default by usage (DANE-146)
     bool json = false;
 };
 int tlsa_generate(const TlsaGenerate& asked, Console console);
@@ -71,6 +72,14 @@ struct TlsaVerify {
     bool json = false;
 };
 int tlsa_verify(const TlsaVerify& asked, Console console);
+
+struct TlsaRollover {
+    std::string host, new_cert, new_key, current_cert, config;
+    unsigned port = 25;
+    std::optional<std::string> new_ttl; // duration
+    bool json = false;
+};
+int tlsa_rollover(const TlsaRollover& asked, Console console);
 
 // -- rendering (text.cpp): the same JSON for people
 

@@ -188,14 +188,14 @@ void Tree::tlsa() {
     CLI::App* g = command(*sub, "generate", "the zone-file record for a certificate or key",
                           [this, &made] { return tlsa_generate(made, console_); });
     auto* source = g->add_option_group("source", "one of");
-    source->add_option("--cert", made.cert, "PEM certificate")->type_name("FILE");
-    source->add_option("--key", made.key, "PEM private key")->type_name("FILE");
-    source->add_option("--pubkey", made.pubkey, "PEM public key")->type_name("FILE");
+    source->add_option("--cert", made.cert, "certificate, PEM or DER")->type_name("FILE");
+    source->add_option("--key", made.key, "private key, PEM or DER")->type_name("FILE");
+    source->add_option("--pubkey", made.pubkey, "public key, PEM or DER")->type_name("FILE");
     source->require_option(1);
     g->add_option("--host", made.host, "the MX host's name")->required();
     g->add_option("--port", made.port)->check(CLI::Range(1, 65535))->capture_default_str();
-    g->add_option("--usage", made.usage)->check(CLI::IsMember({2, 3}))->capture_default_str();
-    g->add_option("--selector", made.selector)->check(CLI::Range(0, 1))->capture_default_str();
+    g->add_option("--usage", made.usage)->check(CLI::Range(0, 3))->capture_default_str();
+    g->add_option("--selector", made.selector, "default: 1, with usage 2: 0")->check(CLI::Range(0, 1));
     g->add_option("--matching", made.matching)->check(CLI::Range(0, 2))->capture_default_str();
     json_flag(g, made.json);
 
@@ -210,6 +210,23 @@ void Tree::tlsa() {
     v->add_option("--chain", verify.chain, "PEM chain, leaf first")->required()->type_name("FILE");
     v->add_option("--at", verify.at, "at this time, seconds since 1970");
     json_flag(v, verify.json);
+
+    auto& rollover = keep<TlsaRollover>();
+    CLI::App* r =
+        command(*sub, "rollover", "is a planned certificate covered by the published records, and what to do when",
+                [this, &rollover] { return tlsa_rollover(rollover, console_); });
+    r->add_option("--host", rollover.host, "the MX host's name")->required();
+    r->add_option("--port", rollover.port)->check(CLI::Range(1, 65535))->capture_default_str();
+    auto* planned = r->add_option_group("planned", "one of");
+    planned->add_option("--new-cert", rollover.new_cert, "planned chain, leaf first, PEM; or a DER certificate")
+        ->type_name("FILE");
+    planned->add_option("--new-key", rollover.new_key, "planned private key, PEM or DER")->type_name("FILE");
+    planned->require_option(1);
+    r->add_option("--current-cert", rollover.current_cert, "chain in use now, leaf first")->type_name("FILE");
+    r->add_option("--new-ttl", rollover.new_ttl,
+                  "TTL of the records to be published, like 1h; default: that of today's");
+    r->add_option("--config", rollover.config, "configuration file with the dns: settings to use")->type_name("FILE");
+    json_flag(r, rollover.json);
 }
 
 } // namespace

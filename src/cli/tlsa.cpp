@@ -86,9 +86,4 @@ int tlsa_verify(const TlsaVerify& asked, Console console) {
     return outcome->passed ? Exit::ok : Exit::no;
 }
 
-int tlsa_generate(const TlsaGenerate&, Console console) {
-    console.err << "danelaw: tlsa generate is not available yet\n";
-    return Exit::usage;
-}
-
 } // namespace danelaw::cli

@@ -1,0 +1,130 @@
+// What attempts led to: recipients' new states, the trace, notices, and messages that are done (DQ-004, DQ-005,
+// DQ-010).
+#include "embedded.hpp"
+
+#include <algorithm>
+
+namespace danelaw::store {
+namespace {
+
+using message::RecipientState;
+
+void change(RecipientRow& row, const RecipientUpdate& update) {
+    bool stays_held = row.state == code(RecipientState::held) && update.state == RecipientState::queued;
+    if (!stays_held) row.state = code(update.state);
+    row.due = millis(update.next_attempt);
+    if (update.count_attempt) ++row.attempts;
+    if (update.delay_notified) row.notified = 1;
+    if (update.outcome) row.last = encode(*update.outcome);
+}
+
+} // namespace
+
+std::vector<RecipientRow> rows_of(Database& db, std::int64_t num) {
+    std::vector<RecipientRow> rows;
+    auto q = db.query("SELECT key, domain, state, due, attempts, notified, address, last FROM recipient "
+                      "WHERE key BETWEEN ? AND ? ORDER BY key",
+                      key_of(num, 0), key_of(num, 65535));
+    while (q.row())
+        rows.push_back({static_cast<std::uint32_t>(q.integer(0) & 65535), q.text(1), q.integer(2), q.integer(3),
+                        q.integer(4), q.integer(5), q.text(6), q.text(7)});
+    return rows;
+}
+
+std::vector<std::string> attempts_of(Database& db, std::int64_t num) {
+    std::vector<std::string> attempts;
+    auto q =
+        db.query("SELECT json FROM attempt WHERE key BETWEEN ? AND ? ORDER BY key", key_of(num, 0), key_of(num, 65535));
+    while (q.row()) attempts.push_back(q.text(0));
+    return attempts;
+}
+
+Result<void> Embedded::apply(RecordWork& work, Batch& batch) {
+    work.recorded = {};
+    const auto& record = work.record;
+    std::int64_t num = 0, open = 0;
+    {
+        auto q = db_.query("SELECT num, open FROM message WHERE id = ?", record.id);
+        if (!q.row()) return fail(Errc::stale, "message " + record.id + " has left the queue");
+        num = q.integer(0);
+        open = q.integer(1);
+    }
+    auto rows = rows_of(db_, num);
+    std::vector<RecipientRow*> changed;
+    for (const auto& update : record.updates) {
+        auto row = std::ranges::find(rows, update.number, &RecipientRow::number);
+        if (row == rows.end() || !is_open(row->state)) {
+            work.recorded.stale.push_back(update.number);
+            batch.released.emplace_back(num, update.number);
+            continue;
+        }
+        batch.count(*row, -1);
+        change(*row, update);
+        batch.count(*row, 1);
+        if (!is_open(row->state)) --open;
+        if (update.outcome && update.outcome->verdict != Verdict::delivered)
+            batch.domains[row->domain].reason = word(update.outcome->reason);
+        changed.push_back(&*row);
+        batch.released.emplace_back(num, update.number);
+    }
+    if (changed.empty() && !record.updates.empty())
+        return fail(Errc::stale, "recipients of " + record.id + " were closed meanwhile");
+    for (const auto& notice : record.notices)
+        if (auto added = insert(notice, batch); !added) { // ids are unique: somebody records twice
+            SqlError e{SQLITE_CONSTRAINT, added.error().detail};
+            throw e;
+        }
+    work.recorded.removed = open == 0;
+    if (work.recorded.removed) {
+        close_message(num, rows, record.attempts, batch);
+        return {};
+    }
+    for (auto* row : changed) update_recipient(num, *row);
+    db_.run("UPDATE message SET open = ? WHERE num = ? AND open != ?", open, num, open);
+    insert_attempts(num, record.attempts);
+    return {};
+}
+
+void Embedded::update_recipient(std::int64_t num, const RecipientRow& row) {
+    db_.run("UPDATE recipient SET state = ?, due = ?, attempts = ?, notified = ?, last = ? WHERE key = ?", row.state,
+            row.due, row.attempts, row.notified, Blob{row.last}, key_of(num, row.number));
+}
+
+// DQ-010: content goes when no recipient is open, in the transaction that stores the notices; the trace stays.
+void Embedded::close_message(std::int64_t num, std::span<const RecipientRow> rows,
+                             const std::vector<std::string>& attempts, Batch& batch) {
+    auto told = attempts_of(db_, num);
+    told.insert(told.end(), attempts.begin(), attempts.end());
+    {
+        auto q = db_.query("SELECT id, envelope FROM message WHERE num = ?", num);
+        q.row();
+        auto blob = encode_history(q.view(1), rows, told);
+        db_.run("INSERT INTO history(id, finished, data) VALUES(?, ?, ?)", q.view(0), latest_, Blob{blob});
+    }
+    auto first = key_of(num, 0), last = key_of(num, 65535);
+    db_.run("DELETE FROM chunk WHERE key BETWEEN ? AND ?", first, last);
+    db_.run("DELETE FROM recipient WHERE key BETWEEN ? AND ?", first, last);
+    if (told.size() > attempts.size()) db_.run("DELETE FROM attempt WHERE key BETWEEN ? AND ?", first, last);
+    db_.run("DELETE FROM message WHERE num = ?", num);
+    --batch.messages;
+    ++batch.finished;
+}
+
+// DQ-008: nothing of it is deleted; it is only never handed out again.
+Result<void> Embedded::apply(SetAsideWork& work, Batch& batch) {
+    auto q = db_.query("SELECT num FROM message WHERE id = ?", work.id);
+    if (!q.row()) return fail(Errc::not_found, work.id);
+    auto num = q.integer(0);
+    for (auto& row : rows_of(db_, num)) {
+        if (!is_open(row.state)) continue;
+        batch.count(row, -1);
+        row.state = set_aside;
+        update_recipient(num, row);
+        batch.released.emplace_back(num, row.number);
+    }
+    db_.run("INSERT OR IGNORE INTO damaged VALUES(?, ?)", work.id, work.why);
+    if (db_.changes() == 0) return fail(Errc::not_found, work.id + " is set aside already");
+    return {};
+}
+
+} // namespace danelaw::store

@@ -1,0 +1,145 @@
+// Which messages a filter means. list() and act() share it, so an operator acts on what was listed.
+#include "embedded.hpp"
+
+#include "danelaw/base/text.hpp"
+
+#include <algorithm>
+
+namespace danelaw::store {
+namespace {
+
+constexpr std::int64_t few = 20000; // so many recipients of a domain are sorted rather than met while scanning all mail
+
+bool has_open(const std::vector<RecipientRow>& rows) {
+    return std::ranges::any_of(rows, [](const auto& r) { return is_open(r.state); });
+}
+
+} // namespace
+
+bool concerns(const Filter& filter, const message::Recipient& r) {
+    if (!filter.domain.empty() && !iequals(r.domain, filter.domain)) return false;
+    return filter.reason.empty() || (r.last && word(r.last->reason) == filter.reason);
+}
+
+std::int64_t Selection::num_after(const std::string& id) {
+    if (id.empty()) return 0;
+    auto q = db_.query("SELECT num, id FROM message WHERE id >= ? ORDER BY id LIMIT 1", id);
+    if (!q.row()) return INT64_MAX;
+    return q.view(1) == id ? q.integer(0) : q.integer(0) - 1; // it left the queue: ids are ordered by time, as nums are
+}
+
+std::vector<std::int64_t> Selection::candidates(const Filter& filter, std::size_t scan, std::int64_t after) {
+    std::vector<std::int64_t> nums;
+    if (!filter.ids.empty()) {
+        for (const auto& id : filter.ids) {
+            auto q = db_.query("SELECT num FROM message WHERE id = ?", id);
+            if (q.row() && q.integer(0) > after) nums.push_back(q.integer(0));
+        }
+        std::ranges::sort(nums);
+        nums.erase(std::unique(nums.begin(), nums.end()), nums.end());
+        if (nums.size() > scan) nums.resize(scan);
+        return nums;
+    }
+    auto collect = [&](Query&& q) {
+        while (q.row()) nums.push_back(q.integer(0));
+        return nums;
+    };
+    auto beyond = after >= INT64_MAX >> 16 ? INT64_MAX : key_of(after, 65535);
+    if (!filter.domain.empty()) {
+        auto domain = lower(filter.domain);
+        std::int64_t count = 0;
+        {
+            auto q = db_.query("SELECT queued + held FROM domain WHERE name = ?", domain);
+            if (q.row()) count = q.integer(0);
+        }
+        if (count == 0) return nums;
+        if (count <= few)
+            return collect(
+                db_.query("SELECT key >> 16 FROM recipient WHERE domain = ?1 AND state = 0 AND key > ?2 UNION "
+                          "SELECT key >> 16 FROM recipient WHERE domain = ?1 AND state = 5 AND key > ?2 "
+                          "ORDER BY 1 LIMIT ?3",
+                          domain, beyond, scan));
+    }
+    if (filter.state == "held")
+        return collect(
+            db_.query("SELECT DISTINCT key >> 16 FROM recipient INDEXED BY recipient_held WHERE state = 5 AND "
+                      "key > ? ORDER BY 1 LIMIT ?",
+                      beyond, scan));
+    return collect(db_.query("SELECT num FROM message WHERE num > ? ORDER BY num LIMIT ?", after, scan));
+}
+
+bool Selection::pick(const Filter& filter, std::size_t limit, std::size_t scan, std::int64_t& cursor,
+                     std::vector<Picked>& into) {
+    while (scan > 0 && limit > 0) {
+        auto step = std::min<std::size_t>(scan, 1000);
+        auto nums = candidates(filter, step, cursor);
+        for (auto num : nums) {
+            cursor = num;
+            --scan;
+            auto message = matching(filter, num);
+            if (!message) continue;
+            into.push_back({num, std::move(*message)});
+            if (--limit == 0) return true;
+        }
+        if (nums.size() < step) return false;
+    }
+    return true;
+}
+
+std::optional<Message> Selection::matching(const Filter& filter, std::int64_t num) {
+    auto q = db_.query("SELECT id, received, sender, envelope FROM message WHERE num = ?", num);
+    if (!q.row()) return std::nullopt;
+    if (!filter.sender.empty() && !iequals(q.view(2), filter.sender)) return std::nullopt;
+    if (filter.older_than && time_from(q.integer(1)) > filter.now - *filter.older_than) return std::nullopt;
+    auto rows = rows_of(db_, num);
+    if (!has_open(rows)) return std::nullopt; // set aside
+    if (!filter.state.empty()) {
+        bool queued = false, active = false;
+        for (const auto& r : rows) {
+            if (r.state != 0) continue;
+            queued = true;
+            active = active || r.attempts == 0 || claims_.has(num, r.number);
+        }
+        if (filter.state != (active ? "active" : queued ? "deferred" : "held")) return std::nullopt;
+    }
+    auto envelope = decode_envelope(q.view(3));
+    Message message;
+    Result<void> whole;
+    if (envelope) {
+        message.envelope = std::move(*envelope);
+    } else {
+        whole = fail(envelope.error());
+    }
+    for (const auto& row : rows) {
+        if (!whole) break;
+        auto r = from_row(row);
+        if (r)
+            message.recipients.push_back(std::move(*r));
+        else
+            whole = fail(r.error());
+    }
+    if (!whole) {
+        damage.emplace_back(q.text(0), whole.error().detail);
+        return std::nullopt;
+    }
+    bool any = std::ranges::any_of(message.recipients,
+                                   [&](const auto& r) { return is_open(code(r.state)) && concerns(filter, r); });
+    if (!any) return std::nullopt;
+    return message;
+}
+
+Result<Message> message_of(Database& db, std::int64_t num, std::string_view envelope) {
+    Message message;
+    auto decoded = decode_envelope(envelope);
+    if (!decoded) return fail(decoded.error());
+    message.envelope = std::move(*decoded);
+    for (const auto& row : rows_of(db, num)) {
+        auto r = from_row(row);
+        if (!r) return fail(r.error());
+        message.recipients.push_back(std::move(*r));
+    }
+    if (message.recipients.empty()) return fail(Errc::damaged, "its recipients are missing");
+    return message;
+}
+
+} // namespace danelaw::store

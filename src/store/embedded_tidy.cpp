@@ -1,0 +1,65 @@
+// In idle moments, in steps of some milliseconds: old traces go, free pages go back to the file system, the log is
+// emptied.
+#include "embedded.hpp"
+
+#include <algorithm>
+
+namespace danelaw::store {
+namespace {
+
+constexpr std::int64_t spare_pages = 1024; // 4 MiB stay free for the next mail
+constexpr std::int64_t purge_step = 500;
+
+} // namespace
+
+bool Embedded::make_room() {
+    ballast_ = false;
+    return directory_.drop_ballast();
+}
+
+bool Embedded::housekeep() {
+    if (failed_) return false;
+    try {
+        if (purge_history() || shrink()) return true;
+        sqlite3_busy_timeout(db_.handle(), 0); // a reader at work: another time
+        int rc = sqlite3_wal_checkpoint_v2(db_.handle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+        SqlError e{rc == SQLITE_OK ? rc : sqlite3_extended_errcode(db_.handle()), "checkpoint"};
+        sqlite3_busy_timeout(db_.handle(), 5000);
+        wal_frames_ = 0;
+        if (rc != SQLITE_OK && rc != SQLITE_BUSY) throw e;
+    } catch (const SqlError& e) {
+        if (db_.in_transaction()) sqlite3_exec(db_.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
+        (void)broken(e);
+        return false;
+    }
+    if (!ballast_) ballast_ = directory_.fill_ballast(options_.ballast);
+    return false;
+}
+
+bool Embedded::purge_history() {
+    auto oldest = latest_ - options_.trace_kept.count();
+    auto excess = finished_ - static_cast<std::int64_t>(options_.traces_most);
+    {
+        auto q = db_.query("SELECT finished FROM history ORDER BY num LIMIT 1");
+        if (!q.row() || (q.integer(0) >= oldest && excess <= 0)) return false;
+    }
+    begin(false);
+    db_.run("DELETE FROM history WHERE num IN (SELECT num FROM history WHERE finished < ? ORDER BY num LIMIT ?)",
+            excess > 0 ? never : oldest, excess > 0 ? std::min(excess, purge_step) : purge_step);
+    std::int64_t gone = db_.changes();
+    db_.run("UPDATE counter SET n = n - ? WHERE name = 'finished'", gone);
+    db_.run("COMMIT");
+    finished_ -= gone;
+    return gone > 0;
+}
+
+bool Embedded::shrink() {
+    if (db_.pragma("freelist_count") <= spare_pages) return false;
+    begin(false);
+    db_.execute("PRAGMA incremental_vacuum(500)");
+    db_.run("COMMIT");
+    checkpoint_if_large();
+    return true;
+}
+
+} // namespace danelaw::store

@@ -1,0 +1,270 @@
+// The writer thread: batches, their commit, and what is done when a batch fails.
+#include "grouped.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace danelaw::store {
+namespace {
+
+// A batch is bounded so that its commit stays short (about 10 ms) and its transaction small.
+constexpr std::size_t batch_operations = 512;
+constexpr Bytes batch_octets = 16 << 20;
+constexpr auto idle = std::chrono::milliseconds(20); // without work for so long: clean up a little
+
+bool follows_commit(const Work& work) {
+    return std::holds_alternative<ClaimWork>(work) || std::holds_alternative<NextDueWork>(work) ||
+           std::holds_alternative<ReleaseWork>(work) || std::holds_alternative<RenewWork>(work);
+}
+
+Bytes octets(const Work& work) {
+    if (const auto* add = std::get_if<AddWork>(&work)) return add->message.content.size();
+    if (const auto* append = std::get_if<AppendWork>(&work)) return append->octets.size();
+    return 0;
+}
+
+} // namespace
+
+GroupedQueue::GroupedQueue(std::unique_ptr<Backend> backend, Bytes recent)
+    : backend_(std::move(backend)), recent_(recent), delivery_reads_(*backend_), operator_reads_(*backend_) {
+    thread_ = std::thread(&GroupedQueue::run, this);
+}
+
+GroupedQueue::~GroupedQueue() {
+    stop();
+}
+
+void GroupedQueue::stop() {
+    {
+        std::scoped_lock lock(mutex_);
+        stopping_ = true;
+    }
+    wake_.notify_one();
+    if (thread_.joinable()) thread_.join();
+    delivery_reads_.stop();
+    operator_reads_.stop();
+}
+
+bool GroupedQueue::push(std::shared_ptr<Op> op) {
+    {
+        std::scoped_lock lock(mutex_);
+        if (stopping_) return false;
+        waiting_.push_back(std::move(op));
+        if (waiting_.size() != 1) return true;
+    }
+    wake_.notify_one();
+    return true;
+}
+
+void GroupedQueue::run() {
+    while (true) {
+        Ops ops = take();
+        if (!ops.empty()) {
+            commit(ops);
+            tidy_ = true;
+            continue;
+        }
+        {
+            std::scoped_lock lock(mutex_);
+            if (stopping_ && waiting_.empty()) return;
+        }
+        if (!failed_) tidy_ = backend_->housekeep();
+    }
+}
+
+GroupedQueue::Ops GroupedQueue::take() {
+    std::unique_lock lock(mutex_);
+    auto ready = [this] { return stopping_ || !waiting_.empty(); };
+    if (tidy_ && !failed_) {
+        wake_.wait_for(lock, idle, ready);
+    } else {
+        wake_.wait(lock, ready);
+    }
+    Ops ops;
+    Bytes size = 0;
+    while (!waiting_.empty() && ops.size() < batch_operations && size < batch_octets) {
+        size += octets(waiting_.front()->work);
+        ops.push_back(std::move(waiting_.front()));
+        waiting_.pop_front();
+    }
+    return ops;
+}
+
+void GroupedQueue::commit(const Ops& ops) {
+    std::vector<Op*> writes;
+    for (const auto& op : ops)
+        if (!follows_commit(op->work)) writes.push_back(op.get());
+    if (!writes.empty()) settle(writes);
+    for (const auto& op : ops)
+        if (!follows_commit(op->work)) finish(op);
+    for (const auto& op : ops) {
+        if (!follows_commit(op->work)) continue;
+        backend_->serve(*op);
+        finish(op);
+    }
+    failed_ = backend_->failed();
+}
+
+// One transaction for all; when it fails, halves, so that one bad operation doesn't take others with it.
+void GroupedQueue::settle(std::span<Op* const> batch) {
+    for (Op* op : batch) op->error.reset();
+    auto began = std::chrono::steady_clock::now();
+    auto done = backend_->commit(batch);
+    auto took = std::chrono::steady_clock::now() - began;
+    last_commit_us_ = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+    if (done) {
+        ++commits_;
+        operations_ += batch.size();
+        for (Op* op : batch) committed(*op);
+        return;
+    }
+    ++failures_;
+    if (backend_->failed()) { // DQ-003: no second try
+        for (Op* op : batch) op->error = done.error();
+        return;
+    }
+    if (batch.size() == 1) return settle_alone(*batch[0], done.error());
+    settle(batch.first(batch.size() / 2));
+    settle(batch.subspan(batch.size() / 2));
+}
+
+// On a full disk new mail is refused, but what was delivered must be recorded: for that the ballast is given up.
+void GroupedQueue::settle_alone(Op& op, const Error& error) {
+    op.error = error;
+    bool outcome = std::holds_alternative<RecordWork>(op.work) || std::holds_alternative<ActWork>(op.work);
+    if (error.code != Errc::full || !outcome || !backend_->make_room()) return;
+    Op* one[] = {&op};
+    op.error.reset();
+    if (auto again = backend_->commit(one); !again) {
+        op.error = again.error();
+        return;
+    }
+    committed(op);
+}
+
+void GroupedQueue::committed(Op& op) {
+    if (op.error) return;
+    bool due = false;
+    if (auto* add = std::get_if<AddWork>(&op.work)) {
+        due = add->claiming == Claiming::later;
+        if (add->claiming == Claiming::now)
+            recent_.put(std::move(add->message.message), std::move(add->message.content));
+    } else if (auto* record = std::get_if<RecordWork>(&op.work)) {
+        due = !record->record.notices.empty();
+        record->recorded.removed ? recent_.erase(record->record.id) : recent_.changed(record->record.id);
+    } else if (auto* act = std::get_if<ActWork>(&op.work)) {
+        recent_.all_changed();
+        due = act->action == Action::flush || act->action == Action::release;
+    } else if (auto* aside = std::get_if<SetAsideWork>(&op.work)) {
+        recent_.erase(aside->id);
+        std::scoped_lock lock(mutex_);
+        if (damaged_.size() < 10000) damaged_.push_back(aside->id + ": " + aside->why);
+    }
+    if (!due) return;
+    std::function<void()> wake;
+    {
+        std::scoped_lock lock(mutex_);
+        wake = on_due_;
+    }
+    if (wake) wake();
+}
+
+// Resumes the caller, or sends an action's next slice back through the line.
+void GroupedQueue::finish(const std::shared_ptr<Op>& op) {
+    auto* act = std::get_if<ActWork>(&op->work);
+    if (act != nullptr && !op->error) {
+        act->acted.messages += act->slice.messages;
+        act->acted.recipients += act->slice.recipients;
+        act->acted.more = act->slice.more;
+        auto& ids = act->acted.ids;
+        auto room = acted_ids - std::min(acted_ids, ids.size());
+        auto count = static_cast<std::ptrdiff_t>(std::min(room, act->slice.ids.size()));
+        ids.insert(ids.end(), act->slice.ids.begin(), act->slice.ids.begin() + count);
+        auto& missing = act->slice.missing;
+        act->acted.missing.insert(act->acted.missing.end(), missing.begin(), missing.end());
+        act->cursor = act->next;
+        if (!act->done) {
+            std::scoped_lock lock(mutex_);
+            waiting_.push_back(op);
+            return;
+        }
+    }
+    if (auto resume = std::exchange(op->resume, nullptr)) resume(); // from here on the op is the caller's
+}
+
+std::vector<std::string> GroupedQueue::damaged() const {
+    std::scoped_lock lock(mutex_);
+    return damaged_;
+}
+
+void GroupedQueue::on_due(std::function<void()> wake) {
+    std::scoped_lock lock(mutex_);
+    on_due_ = std::move(wake);
+}
+
+Queue::Stats GroupedQueue::stats() const {
+    Stats s;
+    s.commits = commits_;
+    s.operations = operations_;
+    s.failures = failures_;
+    s.last_commit_us = last_commit_us_;
+    s.failed = failed_;
+    return s;
+}
+
+void GroupedQueue::set_aside(std::string id, std::string why) {
+    auto op = std::make_shared<Op>();
+    op->work = SetAsideWork{std::move(id), std::move(why)};
+    push(std::move(op));
+}
+
+ReadLane::ReadLane(Backend& backend) : backend_(backend), thread_(&ReadLane::run, this) {}
+
+ReadLane::~ReadLane() {
+    stop();
+}
+
+bool ReadLane::ask(Question question) {
+    {
+        std::scoped_lock lock(mutex_);
+        if (stopping_) return false;
+        waiting_.push_back(std::move(question));
+    }
+    wake_.notify_one();
+    return true;
+}
+
+void ReadLane::stop() {
+    {
+        std::scoped_lock lock(mutex_);
+        stopping_ = true;
+    }
+    wake_.notify_one();
+    if (thread_.joinable()) thread_.join();
+}
+
+void ReadLane::run() {
+    std::unique_ptr<View> view;
+    while (true) {
+        Question question;
+        {
+            std::unique_lock lock(mutex_);
+            wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+            if (waiting_.empty()) return;
+            question = std::move(waiting_.front());
+            waiting_.pop_front();
+        }
+        if (!view) {
+            auto opened = backend_.view();
+            if (!opened) {
+                question(fail(opened.error()));
+                continue;
+            }
+            view = std::move(*opened);
+        }
+        question(view.get());
+    }
+}
+
+} // namespace danelaw::store

@@ -43,7 +43,7 @@ HostFailure skipped(const Plan& plan, const HostPlan& host) {
     failure.reason = host.skip_reason;
     failure.text = host.why;
     failure.detail = host.skip_detail;
-    failure.permanent = host.address == Seen::absent && plan.absence_is_final; // row 11, D-13
+    failure.permanent = host.skip_is_final || (host.address == Seen::absent && plan.absence_is_final); // row 11, D-13
     return failure;
 }
 

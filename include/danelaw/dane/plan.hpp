@@ -149,6 +149,11 @@ struct HostPlan {
     std::string min_protocol = "1.2";
     // Was a host's TLSA looked up and found? Then clear text and another's judgement are out (DANE-121, DANE-128).
     bool tlsa_in_force() const { return requirement == Requirement::dane || tlsa_unusable || encrypt_by_tlsa; }
+    bool skip_is_final = false; // a skip that time won't change (set by policy::with_requiretls)
+    // The MTA-STS policy that governs this host; DANE's own hosts have none (MS-061). Set by policy::with_sts.
+    enum class Sts { none, enforce, testing };
+    Sts sts = Sts::none;
+    bool sts_matches = false;            // its name is one of the policy's mx
     bool encrypt_by_tlsa = false;        // usable TLSA, weakened to encrypt by insecure_mx: encrypt (rows 30-32)
     bool known_securely = false;         // secure MX, or explicit/implicit host with secure lookup: REQUIRETLS (SC-120)
     bool clear_after_failed_tls = false; // `may`: a later attempt may go out in clear text (DANE-125, D-30)
@@ -183,8 +188,8 @@ struct HostFailure {
     // Did policy ask for this TLS? Under `may` a broken handshake is no failed policy: on_failure does not apply to it.
     enum class Demand { policy, opportunistic };
     Demand demand = Demand::policy;
-    int code = 0;         // of the reply that refused, 0 when no server spoke
-    std::string enhanced; // that reply's own status
+    int code = 0;           // of the reply that refused, 0 when no server spoke
+    std::string enhanced{}; // that reply's own status
 };
 HostFailure skipped(const Plan& plan, const HostPlan& host); // of a host with requirement skip
 Halt conclude(const std::vector<HostFailure>& failures, const TlsRules& rules);

@@ -1,9 +1,10 @@
 // DNS lookups with DNSSEC validation inside this process (DANE-001): libunbound behind one small interface.
 // Identical lookups in flight are shared; `timeout` bounds a whole lookup with its alias chain (DANE-015).
-// Called from one io thread.
+// Called from one io thread. A cancelled task's lookup ends with an error at once.
 #pragma once
 
 #include "danelaw/base/result.hpp"
+#include "danelaw/dns/anchor.hpp"
 #include "danelaw/dns/answer.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -48,13 +49,29 @@ struct Options {
     bool ipv6 = true;
 };
 
+// errc::config for servers, zones or anchors that are none, errc::dns when the library refuses. Reads neither
+// resolv.conf nor hosts (H38). To be made after any fork: libunbound has a thread of its own.
 Result<std::unique_ptr<Resolver>> make_unbound(boost::asio::any_io_executor executor, Options options);
 
-// Never off in silence (DANE-010): is the trust anchor at work? Asks for the anchor's own zone (DNSKEY/SOA) and demands
-// `secure`.
+// The anchors that these options name, from the file and from the list, in that order. errc::config names the file and
+// line.
+Result<std::vector<dns::TrustAnchor>> load_trust_anchors(const Options& options);
+
+// Never off in silence (DANE-010): are the trust anchors at work? Each anchor's own zone must come out `secure`. Two
+// faults would otherwise be seen late or never: no anchor that can be used (everything quietly insecure), and a
+// forwarder that takes the signatures out (every signed zone bogus, H34).
+enum class Trust {
+    proven,
+    no_anchor,   // none configured, or none usable: nothing can ever be secure
+    insecure,    // an anchor is there, and yet its zone is not validated
+    bogus,       // signatures are missing or do not verify: wrong anchor, forwarder without DNSSEC, wrong clock
+    unreachable, // no answer; may heal
+};
+std::string_view word(Trust t);
 struct Health {
     bool ok = false;
-    std::string text;
+    Trust trust = Trust::no_anchor;
+    std::string text; // one sentence for people, with the likely cause
 };
 Task<Health> prove_trust(Resolver& resolver, Options options);
 

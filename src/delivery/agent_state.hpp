@@ -1,0 +1,39 @@
+// What the agent and its deliveries share. Private to src/delivery.
+#pragma once
+
+#include "danelaw/delivery/agent.hpp"
+
+#include <ctime>
+
+namespace danelaw::delivery {
+
+// Time since boot, suspension included: what the wall clock is guarded with (DQ-012).
+inline Millis uptime() {
+    timespec ts{};
+    clock_gettime(CLOCK_BOOTTIME, &ts);
+    return Seconds{ts.tv_sec} + std::chrono::duration_cast<Millis>(std::chrono::nanoseconds{ts.tv_nsec});
+}
+
+struct Agent::State {
+    explicit State(Parts p);
+
+    Time now() const { return guarded.for_schedule(parts.clock.now(), uptime()); }
+    Time age_now() const { return guarded.for_expiry(parts.clock.now(), uptime()); }
+    schedule::RetryRules retry_rules() const;
+    ChannelRules channel_rules() const;
+    void count(const store::RecipientUpdate& update, bool unsecured_dane);
+
+    Parts parts;
+    schedule::GuardedTime guarded;
+    SystemRng rng;
+    schedule::Lanes<store::Job> lanes;
+    Pool pool;
+    AgentCounters counters;
+    net::Wakeup wakeup;
+    net::TaskGroup tasks;
+    bool stopping = false;
+    bool more_in_store = true; // something due may be unclaimed
+    Time next_claim{};         // when to look into the store again
+};
+
+} // namespace danelaw::delivery

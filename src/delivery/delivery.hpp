@@ -1,0 +1,77 @@
+// One job: the due recipients of one message for one destination, taken from plan to record.
+#pragma once
+
+#include "agent_state.hpp"
+#include "attempt.hpp"
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace danelaw::delivery {
+
+class Delivery {
+  public:
+    using Lanes = schedule::Lanes<store::Job>;
+    Delivery(Agent::State& agent, Lanes::Start start);
+
+    // Ends when the outcome is on stable storage, or when nothing could be done.
+    Task<void> run();
+    // Instead of run(): an operator's word ends it for every open recipient.
+    Task<Result<void>> bounce(std::string text);
+    // What it told about the destination, for the lane.
+    schedule::Signal signal = schedule::Signal::neutral;
+    schedule::Pause pause;
+
+  private:
+    enum class Next { address, host, done };
+
+    bool select_pending();
+    bool must_try() const;
+    Task<void> try_hosts(dane::Plan& plan);
+    Task<void> try_host(const dane::HostPlan& host);
+    Task<Next> try_address(const dane::HostPlan& host, Endpoint endpoint);
+    Task<std::expected<Channel, ChannelFailure>> open(const dane::HostPlan& host, Endpoint endpoint, Attempt& attempt,
+                                                      Pool::Reuse reuse);
+    std::optional<dane::HostFailure> cannot_take(const Channel& channel, const Needs& needs) const;
+    Task<std::optional<Next>> hand_over(Channel channel, const dane::HostPlan& host, Attempt attempt);
+    Task<Result<std::unique_ptr<Content>>> content_for(Needs& needs, const Channel& channel);
+    void count_session(const dane::HostPlan& host, std::optional<Endpoint> endpoint, Channel* channel,
+                       const ChannelFailure* failure);
+    Task<void> hold();
+    void take_results(const TransactionResult& result, const Channel& channel, const dane::HostPlan& host,
+                      Attempt& attempt);
+    std::vector<const message::Recipient*> next_batch(const Channel& channel) const;
+
+    void note(Attempt attempt);
+    void note_skip(const dane::HostPlan& host, const dane::HostFailure& failure);
+    void fail_rest(const dane::Halt& halt, std::string host);
+    void set_outcome(std::uint32_t number, message::Outcome outcome);
+
+    Task<void> record();
+    store::RecipientUpdate update_for(const message::Recipient& recipient, message::Outcome outcome);
+    void announce(const std::vector<store::RecipientUpdate>& updates, bool removed);
+    void learn_signal();
+
+    Agent::State& agent_;
+    Lanes::Start start_;
+    std::shared_ptr<const config::Settings> settings_;
+    store::Message message_;
+    std::string domain_;
+    dane::TlsRules rules_;
+    std::vector<std::uint32_t> pending_;                  // recipients whose fate is open in this attempt
+    std::map<std::uint32_t, message::Outcome> outcomes_;  // decided in this attempt
+    std::map<std::uint32_t, dane::HostFailure> answers_;  // a server's temporary word, should no other host take it
+    std::map<std::uint32_t, message::Outcome> temporary_; // the same as an outcome
+    std::vector<dane::HostFailure> failures_;             // one a host skipped or failed, in order of preference
+    std::vector<std::string> trace_;
+    bool answered_ = false; // some server took part in a transaction
+    bool busy_ = false;
+    bool unanswered_ = false; // the last transaction left recipients without a word
+    bool unsecured_dane_ = false;
+    std::set<std::uint32_t> answered_here_; // recipients that the present host has answered for
+};
+
+} // namespace danelaw::delivery

@@ -1,0 +1,116 @@
+// Makes an attempt's outcome stable, with its notices, and only then tells of it (DQ-004, DQ-005, DQ-063).
+#include "delivery.hpp"
+
+#include "danelaw/base/text.hpp"
+
+#include <boost/json/array.hpp>
+#include <fmt/format.h>
+
+namespace danelaw::delivery {
+namespace {
+
+constexpr Millis first_pause = std::chrono::milliseconds(200);
+constexpr Millis longest_pause = std::chrono::seconds(10);
+
+} // namespace
+
+store::RecipientUpdate Delivery::update_for(const message::Recipient& recipient, message::Outcome outcome) {
+    using message::RecipientState;
+    store::RecipientUpdate out;
+    out.number = recipient.number;
+    switch (outcome.verdict) {
+    case Verdict::delivered: out.state = RecipientState::delivered; break;
+    case Verdict::bounced: out.state = RecipientState::bounced; break;
+    case Verdict::expired: out.state = RecipientState::expired; break;
+    case Verdict::deferred: {
+        const auto rules = agent_.retry_rules();
+        if (schedule::expired(rules, message_.envelope.received_at, agent_.age_now())) { // DQ-017, D-36
+            out.state = RecipientState::expired;
+            outcome.verdict = Verdict::expired;
+            outcome.enhanced = "4.4.7";
+            outcome.text =
+                fmt::format("not delivered within {}; last: {}", duration_text(rules.lifetime), outcome.text);
+            break;
+        }
+        out.state = RecipientState::queued;
+        out.next_attempt = schedule::next_attempt(rules, recipient.attempts + 1, agent_.now(), agent_.rng);
+        break;
+    }
+    }
+    out.outcome = std::move(outcome);
+    return out;
+}
+
+Task<void> Delivery::record() {
+    store::Record entry;
+    entry.id = message_.envelope.id;
+    entry.fence = start_.job.fence;
+    entry.attempts = trace_;
+    for (auto& [number, outcome] : outcomes_)
+        entry.updates.push_back(update_for(message_.recipients[number], std::move(outcome)));
+    auto notices = co_await agent_.parts.reporter.notices(message_, entry.updates, agent_.now());
+    entry.notices = std::move(notices.messages);
+    const auto updates = entry.updates;
+
+    auto wait = first_pause;
+    for (;;) { // a result that can't be written is written later: the message must not go out again meanwhile (H127)
+        auto recorded = co_await agent_.parts.queue.record(entry);
+        if (recorded) {
+            announce(updates, recorded->removed);
+            if (notices.announce) notices.announce();
+            if (recorded->removed) agent_.parts.log.event(log::Level::info, "removed", {{"id", entry.id}});
+            co_return;
+        }
+        const auto& error = recorded.error();
+        if (error.code == Errc::stale || error.code == Errc::not_found) {
+            agent_.parts.log.event(log::Level::warn, "store",
+                                   {{"id", entry.id}, {"text", "outcome came too late: " + error.detail}});
+            co_return;
+        }
+        ++agent_.counters.record_failures;
+        agent_.parts.log.event(log::Level::error, "store",
+                               {{"id", entry.id}, {"text", "an outcome can't be recorded yet: " + error.detail}});
+        if (!co_await net::pause_until(net::deadline_after(wait))) co_return;
+        wait = std::min(wait * 2, longest_pause);
+    }
+}
+
+Task<Result<void>> Delivery::bounce(std::string text) {
+    auto loaded = co_await agent_.parts.queue.load(start_.job.id);
+    if (!loaded) co_return fail(loaded.error());
+    message_ = std::move(*loaded);
+    for (const auto& recipient : message_.recipients) {
+        using message::RecipientState;
+        if (recipient.state != RecipientState::queued && recipient.state != RecipientState::held) continue;
+        message::Outcome outcome;
+        outcome.verdict = Verdict::bounced;
+        outcome.enhanced = "5.0.0";
+        outcome.text = text;
+        outcomes_[recipient.number] = std::move(outcome);
+    }
+    if (outcomes_.empty()) co_return fail(Errc::not_found, "no recipient of " + start_.job.id + " is open");
+    co_await record();
+    co_return Result<void>{};
+}
+
+void Delivery::announce(const std::vector<store::RecipientUpdate>& updates, bool removed) {
+    (void)removed;
+    for (const auto& update : updates) {
+        agent_.count(update, unsecured_dane_);
+        const auto& outcome = *update.outcome;
+        boost::json::object fields;
+        fields["id"] = message_.envelope.id;
+        fields["recipient"] = message_.recipients[update.number].address;
+        fields["result"] = word(outcome.verdict);
+        fields["reason"] = word(outcome.reason);
+        fields["host"] = outcome.host;
+        fields["tls_level"] = word(outcome.tls_level);
+        if (outcome.code != 0) fields["code"] = outcome.code;
+        fields["enhanced"] = outcome.enhanced;
+        fields["text"] = printable(outcome.text, 500);
+        if (update.state == message::RecipientState::queued) fields["next_attempt"] = rfc3339(update.next_attempt);
+        agent_.parts.log.event(log::Level::info, "recipient", std::move(fields));
+    }
+}
+
+} // namespace danelaw::delivery

@@ -1,0 +1,260 @@
+// Lookups by libunbound. The library works in a thread of its own and makes a descriptor readable when answers are
+// there; all else happens on the io thread: asking, taking answers, cancelling. So nothing here needs a lock.
+#include "unbound_config_priv.hpp"
+#include "verdict_priv.hpp"
+
+#include "danelaw/net/wakeup.hpp"
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <netinet/in.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unbound.h>
+#include <unistd.h>
+#include <unordered_set>
+
+namespace danelaw::resolver {
+
+namespace asio = boost::asio;
+
+namespace {
+
+struct DeleteContext {
+    void operator()(ub_ctx* context) const { ub_ctx_delete(context); }
+};
+using Context = std::unique_ptr<ub_ctx, DeleteContext>;
+
+std::unexpected<Error> refused(std::string_view what, int code) {
+    return fail(Errc::dns, std::string(what) + ": " + ub_strerror(code));
+}
+
+// -- the machine --------------------------------------------------------------------------------------
+
+// Is there a route to the IPv6 internet? Connecting a datagram socket sends nothing.
+bool has_ipv6_route() {
+    const int fd = ::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return false;
+    const auto root_server = IpAddress::parse("2001:500:2::c").value();
+    sockaddr_in6 to{};
+    to.sin6_family = AF_INET6;
+    to.sin6_port = htons(53);
+    std::ranges::copy(root_server.octets, to.sin6_addr.s6_addr);
+    const bool routed = ::connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0;
+    ::close(fd);
+    return routed;
+}
+
+bool names_ipv6_server(const Options& options) {
+    const auto v6 = [](const std::string& server) { return std::ranges::count(server, ':') > 1; };
+    if (std::ranges::any_of(options.forwarders, v6)) return true;
+    const auto stub_v6 = [&](const Options::Stub& stub) { return std::ranges::any_of(stub.servers, v6); };
+    return std::ranges::any_of(options.stub_zones, stub_v6);
+}
+
+Machine this_machine(const Options& options) {
+    Machine machine;
+    machine.ipv6 = names_ipv6_server(options) || has_ipv6_route();
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) machine.descriptors = limit.rlim_cur;
+    return machine;
+}
+
+// -- the library's context ----------------------------------------------------------------------------
+
+// The library reads its configuration from a file only: this one is in memory and has no name.
+Result<void> configure(ub_ctx* context, const std::string& text) {
+    const int fd = ::memfd_create("danelaw-resolver", MFD_CLOEXEC);
+    if (fd < 0) return fail(Errc::dns, std::string("memfd_create: ") + std::strerror(errno));
+    const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+    const std::string path = "/proc/self/fd/" + std::to_string(fd);
+    const int code = written ? ub_ctx_config(context, path.c_str()) : UB_READFILE;
+    ::close(fd);
+    if (code != 0) return refused("the resolver's configuration", code);
+    return {};
+}
+
+Result<Context> make_context(const std::string& config) {
+    Context context(ub_ctx_create());
+    if (!context) return fail(Errc::dns, "no memory for the resolver");
+    ub_ctx_debugout(context.get(), nullptr); // it would write each bogus answer to standard error
+    if (auto done = configure(context.get(), config); !done) return fail(std::move(done.error()));
+    if (const int code = ub_ctx_async(context.get(), 1); code != 0) return refused("the resolver's thread", code);
+    // The first call that needs the finished set-up checks it: an anchor that can't be read shows here, not as silence.
+    if (const int code = ub_ctx_zone_remove(context.get(), "set-up-complete.invalid."); code != 0) {
+        return refused("the resolver's configuration or trust anchors", code);
+    }
+    return context;
+}
+
+// -- lookups ------------------------------------------------------------------------------------------
+
+using Key = std::pair<std::string, int>; // name and type
+
+// One question on its way, with all who wait for it. The library holds its address until it answers, or until ub_cancel
+// said that it won't.
+struct Lookup {
+    class Unbound* owner = nullptr;
+    Key key;
+    int id = 0;
+    bool abandoned = false; // nobody waits any more
+    std::optional<Raw> answer;
+    std::vector<net::Wakeup*> waiters;
+};
+
+class Unbound final : public Resolver {
+  public:
+    Unbound(const asio::any_io_executor& executor, Context context, Millis timeout)
+        : executor_(executor), context_(std::move(context)),
+          readable_(std::make_shared<asio::posix::stream_descriptor>(executor, ::dup(ub_fd(context_.get())))),
+          timeout_(timeout) {
+        watch();
+    }
+    ~Unbound() override {
+        boost::system::error_code ignored;
+        readable_->close(ignored);
+        *alive_ = false;
+        for (const auto& lookup : lookups_) {
+            if (!lookup->abandoned && !lookup->answer) (void)ub_cancel(context_.get(), lookup->id);
+        }
+    }
+    Unbound(const Unbound&) = delete;
+    Unbound& operator=(const Unbound&) = delete;
+
+    Task<dns::Answer<dns::Mx>> mx(dns::Name name) override {
+        co_return count(decode<dns::Mx>(name, co_await ask(name, 15), dns::parse_mx));
+    }
+    Task<dns::Answer<IpAddress>> a(dns::Name name) override {
+        co_return count(decode<IpAddress>(name, co_await ask(name, 1), dns::parse_a));
+    }
+    Task<dns::Answer<IpAddress>> aaaa(dns::Name name) override {
+        co_return count(decode<IpAddress>(name, co_await ask(name, 28), dns::parse_aaaa));
+    }
+    Task<dns::Answer<dns::Tlsa>> tlsa(dns::Name owner) override {
+        co_return count(decode<dns::Tlsa>(owner, co_await ask(owner, 52), dns::parse_tlsa));
+    }
+    Task<dns::Answer<std::string>> txt(dns::Name name) override {
+        co_return count(decode<std::string>(name, co_await ask(name, 16), dns::parse_txt));
+    }
+    Task<dns::Answer<dns::Name>> cname(dns::Name name) override {
+        co_return count(decode<dns::Name>(name, co_await ask(name, 5), dns::Name::from_wire));
+    }
+    Counters counters() const override {
+        Counters now = counters_;
+        now.in_flight = in_flight_.size();
+        return now;
+    }
+
+  private:
+    Task<Raw> ask(dns::Name name, int type);
+    Result<std::shared_ptr<Lookup>> start(const Key& key);
+    void abandon(const std::shared_ptr<Lookup>& lookup);
+    void watch();
+    static void answered(void* lookup, int code, ub_result* result);
+    template <class T> dns::Answer<T> count(dns::Answer<T> answer);
+
+    asio::any_io_executor executor_;
+    Context context_;
+    std::shared_ptr<asio::posix::stream_descriptor> readable_;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+    Millis timeout_;
+    std::map<Key, std::shared_ptr<Lookup>> in_flight_;    // to be joined by whoever asks the same
+    std::unordered_set<std::shared_ptr<Lookup>> lookups_; // known to the library
+    Counters counters_;
+};
+
+template <class T> dns::Answer<T> Unbound::count(dns::Answer<T> answer) {
+    switch (answer.status) {
+    case dns::Status::secure: ++counters_.secure; break;
+    case dns::Status::insecure: ++counters_.insecure; break;
+    case dns::Status::bogus: ++counters_.bogus; break;
+    case dns::Status::error: ++counters_.error; break;
+    }
+    return answer;
+}
+
+void Unbound::watch() {
+    // Neither the descriptor nor this object need outlive the wait.
+    auto handler = [this, alive = alive_, keep = readable_](boost::system::error_code ec) {
+        if (ec || !*alive) return;
+        (void)ub_process(context_.get());
+        if (*alive) watch();
+    };
+    readable_->async_wait(asio::posix::descriptor_base::wait_read, std::move(handler));
+}
+
+// Called by ub_process(), on the io thread.
+void Unbound::answered(void* argument, int code, ub_result* result) {
+    auto* raw = static_cast<Lookup*>(argument);
+    Unbound& self = *raw->owner;
+    const auto same = [raw](const std::shared_ptr<Lookup>& l) { return l.get() == raw; };
+    const auto at = std::ranges::find_if(self.lookups_, same);
+    if (at == self.lookups_.end()) { // cancelled in time, and yet: nothing of ours is left
+        ub_resolve_free(result);
+        return;
+    }
+    const std::shared_ptr<Lookup> lookup = *at;
+    self.lookups_.erase(at);
+    if (!lookup->abandoned) self.in_flight_.erase(lookup->key);
+    lookup->answer = read_result(code, result);
+    ub_resolve_free(result);
+    for (net::Wakeup* waiter : lookup->waiters) waiter->notify();
+}
+
+Result<std::shared_ptr<Lookup>> Unbound::start(const Key& key) {
+    auto lookup = std::make_shared<Lookup>();
+    lookup->owner = this;
+    lookup->key = key;
+    const std::string name = key.first + ".";
+    const int code = ub_resolve_async(context_.get(), name.c_str(), key.second, 1, lookup.get(), answered, &lookup->id);
+    if (code != 0) return refused("lookup", code);
+    lookups_.insert(lookup);
+    in_flight_[key] = lookup;
+    return lookup;
+}
+
+void Unbound::abandon(const std::shared_ptr<Lookup>& lookup) {
+    lookup->abandoned = true;
+    in_flight_.erase(lookup->key);
+    // Refused when the answer is under way already: then it is dropped when it comes.
+    if (ub_cancel(context_.get(), lookup->id) == 0) lookups_.erase(lookup);
+}
+
+Task<Raw> Unbound::ask(dns::Name name, int type) {
+    const Key key(name.text(), type);
+    const auto found = in_flight_.find(key);
+    std::shared_ptr<Lookup> lookup = found == in_flight_.end() ? nullptr : found->second;
+    if (!lookup) {
+        auto started = start(key);
+        if (!started) co_return failed_lookup(started.error().detail);
+        lookup = *started;
+    }
+    const auto alive = alive_;
+    net::Wakeup wakeup(executor_);
+    lookup->waiters.push_back(&wakeup);
+    const auto woken = co_await wakeup.wait(net::deadline_after(timeout_)); // DANE-015
+    std::erase(lookup->waiters, &wakeup);
+    if (lookup->answer) co_return *lookup->answer;
+    if (!*alive) co_return failed_lookup("the resolver has ended");
+    if (lookup->waiters.empty() && !lookup->abandoned) abandon(lookup);
+    if (woken == net::Wakeup::Woken::cancelled) co_return failed_lookup("lookup cancelled");
+    co_return failed_lookup("no answer within " + duration_text(timeout_));
+}
+
+} // namespace
+
+Result<std::unique_ptr<Resolver>> make_unbound(asio::any_io_executor executor, Options options) {
+    const auto anchors = load_trust_anchors(options);
+    if (!anchors) return fail(anchors.error());
+    const auto config = unbound_config(options, *anchors, this_machine(options));
+    if (!config) return fail(config.error());
+    auto context = make_context(*config);
+    if (!context) return fail(std::move(context.error()));
+    return std::make_unique<Unbound>(executor, std::move(*context), options.timeout);
+}
+
+} // namespace danelaw::resolver

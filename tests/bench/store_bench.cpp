@@ -1,0 +1,114 @@
+// How many messages a second the queue takes in and gets rid of, and what each costs in processor time.
+// store_bench DIRECTORY [MESSAGES]: for each number of callers at work, every caller adds a message of 4 KiB and
+// records its delivery, over and over.
+#include "danelaw/base/id.hpp"
+#include "danelaw/store/queue.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <sys/resource.h>
+
+namespace danelaw::store {
+namespace {
+
+double cpu_seconds() {
+    rusage u{};
+    ::getrusage(RUSAGE_SELF, &u);
+    auto seconds = [](const timeval& t) {
+        return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+    };
+    return seconds(u.ru_utime) + seconds(u.ru_stime);
+}
+
+NewMessage sample(std::size_t n) {
+    NewMessage m;
+    auto now = SystemClock().now();
+    m.message.envelope.id = new_queue_id(now);
+    m.message.envelope.reverse_path = "sender@example.org";
+    m.message.envelope.received_at = now;
+    m.content.assign(4096, 'x');
+    message::Recipient r;
+    r.domain = "d" + std::to_string(n % 100) + ".example";
+    r.address = "user@" + r.domain;
+    r.next_attempt = now;
+    m.message.recipients.push_back(std::move(r));
+    return m;
+}
+
+struct Totals {
+    std::size_t left = 0, failed = 0;
+    bool record = true;
+};
+
+Task<void> caller(Queue& queue, Totals& totals) {
+    while (totals.left > 0) {
+        auto message = sample(--totals.left);
+        auto id = message.message.envelope.id;
+        auto jobs = co_await queue.add(std::move(message), totals.record ? Claiming::now : Claiming::later);
+        if (!jobs) ++totals.failed;
+        if (!jobs || !totals.record) continue;
+        Record record;
+        record.id = id;
+        RecipientUpdate update;
+        update.state = message::RecipientState::delivered;
+        update.outcome =
+            message::Outcome{Verdict::delivered, Reason::none, "mx.example", Level::dane_ee, 250, "2.0.0", "ok", false};
+        record.updates.push_back(std::move(update));
+        record.attempts.emplace_back(500, 'a');
+        if (!co_await queue.record(std::move(record))) ++totals.failed;
+    }
+}
+
+void measure(Queue& queue, std::size_t callers, std::size_t messages, const char* what, bool record) {
+    boost::asio::io_context context;
+    Totals totals{messages, 0, record};
+    auto cpu = cpu_seconds();
+    auto began = std::chrono::steady_clock::now();
+    auto before = queue.stats();
+    for (std::size_t i = 0; i < callers; ++i)
+        boost::asio::co_spawn(context, caller(queue, totals), boost::asio::detached);
+    context.run();
+    std::chrono::duration<double> wall = std::chrono::steady_clock::now() - began;
+    auto after = queue.stats();
+    auto n = static_cast<double>(messages);
+    std::printf("%-12s callers %5zu  %8.0f msg/s  %6.1f us CPU/msg  %6.1f ops/commit  failed %zu\n", what, callers,
+                n / wall.count(), (cpu_seconds() - cpu) / n * 1e6,
+                static_cast<double>(after.operations - before.operations) /
+                    static_cast<double>(std::max<std::uint64_t>(1, after.commits - before.commits)),
+                totals.failed);
+    std::fflush(stdout);
+}
+
+} // namespace
+} // namespace danelaw::store
+
+int main(int argc, char** argv) {
+    using namespace danelaw::store;
+    if (argc < 2) {
+        std::fprintf(stderr, "usage: store_bench DIRECTORY|CONNINFO [MESSAGES] [FILL]\n");
+        return 2;
+    }
+    std::size_t messages = argc > 2 ? static_cast<std::size_t>(std::atol(argv[2])) : 100000;
+    std::size_t fill = argc > 3 ? static_cast<std::size_t>(std::atol(argv[3])) : 0;
+    std::string where = argv[1];
+    EmbeddedOptions embedded;
+    embedded.directory = where;
+    auto began = std::chrono::steady_clock::now();
+    auto opened = open_embedded(embedded);
+    if (!opened) {
+        std::fprintf(stderr, "%s\n", opened.error().detail.c_str());
+        return 1;
+    }
+    std::printf("open %.0f ms\n",
+                std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count());
+    if (fill > 0) measure(*opened->queue, 512, fill, "add only", false);
+    for (std::size_t callers : {1U, 8U, 64U, 512U})
+        measure(*opened->queue, callers, callers == 1 ? messages / 10 : messages, "add+record", true);
+    return 0;
+}

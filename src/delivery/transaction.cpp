@@ -198,7 +198,6 @@ class Transaction {
             }
             if (piece->empty()) break;
             stuffer.feed(*piece, out);
-            if (piece->size() < limits::chunk) break;
             co_await write_end(out);
             out.clear();
             if (lost_) co_return;

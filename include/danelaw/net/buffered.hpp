@@ -35,6 +35,7 @@ class Buffered {
     // closed then.
     Task<Result<void>> start_tls(ssl_st* ssl, Stream::Side side, Deadline deadline);
     Stream& stream() { return stream_; }
+    bool stream_is_tls() const { return stream_.is_tls(); }
 
   private:
     Task<Result<std::size_t>> fill(Deadline deadline);

@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 
-from . import nameserver, netns, pki, smtpd, zone
+from . import https, nameserver, netns, pki, smtpd, zone
 
 
 class Host:
@@ -95,6 +95,21 @@ class Domain:
             host.tlsa(*tlsa, port=port)
         self.hosts.append(host)
         return host
+
+    def sts(self, mode='enforce', mx=('mx',), max_age=86400, body=None, txt='v=STSv1; id=1;', credential=None, **kw):
+        """Announces an MTA-STS policy and serves it. mx: host names of this domain, or patterns. Further keywords are
+        https.PolicyHost's. Returns the PolicyHost."""
+        if body is None:
+            names = [m if '.' in m else self.fqdn(m) for m in mx]
+            body = '\r\n'.join(['version: STSv1', f'mode: {mode}', *[f'mx: {n}' for n in names], f'max_age: {max_age}', ''])
+        host, address = f'mta-sts.{self.name}', self.scene.lab.new_ipv4()
+        made = credential(host) if credential else self.scene.web_ca.issue(host)
+        if txt:
+            self.add('_mta-sts', 'TXT', f'"{txt}"')
+        self.add('mta-sts', 'A', address)
+        server = https.PolicyHost(host, address, made, body, **kw)
+        self.scene.servers.append(server)
+        return server
 
     def faults(self, name, rtype, action, server='*'):
         """See nameserver.Fault for actions. name is relative, or '*'."""

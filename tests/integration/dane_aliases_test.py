@@ -4,6 +4,7 @@ import pytest
 from world import pki, scenario
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize('right_at, base', [('target', 'target'), ('alias', 'alias')])
 def test_secure_alias_expanded_name_first_then_the_original(world, relay, right_at, base):
     """DANE-044, DANE-110: records at either name serve; SNI follows the base."""

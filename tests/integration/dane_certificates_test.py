@@ -146,6 +146,7 @@ def test_path_length_of_the_anchor_counts(world, relay):
     scenario.deferred(mail, outcome['reason'])
 
 
+@pytest.mark.smoke
 def test_certificate_chosen_by_sni(world, relay):
     """DANE-110: the default certificate differs; SNI brings the one that matches."""
     domain = world.domain()
@@ -155,6 +156,7 @@ def test_certificate_chosen_by_sni(world, relay):
     scenario.delivered(relay.send(domain.user()), by=mx, level='dane-ee')
 
 
+@pytest.mark.smoke
 def test_change_of_records_ends_trust(world, relay):
     """DANE-114, DANE-012, DANE-014: the second message is judged by the new TLSA RRset, tickets or not."""
     relay.configure(delivery={'messages_per_connection': 1})

@@ -27,6 +27,7 @@ def test_failed_lookup_defers_without_connection(world, relay, rtype, owner, act
     assert mx.untouched and apex.untouched
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize('action', LIES + ['forge'])
 @pytest.mark.parametrize('rtype, owner', [('MX', '@'), ('A', 'mx'), ('TLSA', '_25._tcp.mx')])
 def test_unsigned_answer_of_a_signed_zone_is_bogus(world, relay, rtype, owner, action):

@@ -31,6 +31,7 @@ def test_equal_preferences_are_spread(world, relay):
     assert sum(counts) == 40 and min(counts) >= 1, counts
 
 
+@pytest.mark.smoke
 def test_refused_connection_gives_way(world, relay):
     """SC-057, DANE-123."""
     domain = plain(world)
@@ -69,6 +70,7 @@ def test_no_mx_means_the_domain_itself(world, relay, families):
     scenario.delivered(relay.send(domain.user()), by=apex, level='encrypted')
 
 
+@pytest.mark.smoke
 def test_domain_that_does_not_exist(world, relay):
     """SC-002, SC-096: row 3."""
     mail = relay.send('x@no-such-domain.test')

@@ -66,6 +66,7 @@ def test_deferred_mail_survives_a_restart(world, relay):
     assert relay.listed() == []
 
 
+@pytest.mark.smoke
 def test_kill_and_start_again(world, relay):
     """DQ-001: SIGKILL right after the 250."""
     domain = world.domain(insecure=True)
@@ -80,6 +81,7 @@ def test_kill_and_start_again(world, relay):
     assert mx.wait_messages()[0].data.endswith(mail.data)
 
 
+@pytest.mark.smoke
 def test_sigterm_ends_deliveries_in_flight(world, relay):
     """Contract: no new connections, deliveries in flight end, exactly once, then exit 0."""
     domain = world.domain(insecure=True)
@@ -121,6 +123,7 @@ def stuck(world, relay):
     return one, two, mails
 
 
+@pytest.mark.smoke
 def test_queue_list(relay, stuck):
     """Contract: the JSON of queue list and its filters."""
     one, two, mails = stuck

@@ -11,6 +11,7 @@ def refusing(world):
     return domain
 
 
+@pytest.mark.smoke
 def test_form(relay, refusing):
     """DQ-028, DQ-029, DQ-040 … DQ-050."""
     mail = relay.send((refusing.user(), ['ORCPT=rfc822;first+2Blast@orig.test']), mail_options=['ENVID=QQ+2B314'])

@@ -12,6 +12,7 @@ def domain(world):
     return world.domain(insecure=True)
 
 
+@pytest.mark.smoke
 def test_message_arrives_as_submitted(world, relay, domain):
     """SC-036, SC-037, SC-038, SC-039: dots, long lines, empty lines, all octets but NUL, CR and LF."""
     body = b'.\r\n..\r\n.x\r\n\r\n' + b'y' * 2500 + b'\r\n' + bytes(b for b in range(1, 256) if b not in (10, 13)) + b'\r\n.\r\n'[:3]
@@ -49,6 +50,7 @@ def test_no_helo_after_421(world, relay, domain):
     assert outcome['reason'] == 'smtp-reply' and not mx.commands('HELO')
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize('pipelining', [True, False])
 def test_four_recipients_four_fates(world, relay, domain, pipelining):
     """SC-052, SC-054, DQ-025: one delivered, one bounced, one deferred, one 251."""

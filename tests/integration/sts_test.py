@@ -8,6 +8,7 @@ def web(world):
     return world.web_ca.issue
 
 
+@pytest.mark.smoke
 def test_enforced_and_fulfilled(world, relay):
     """MS-001, MS-010."""
     domain = world.domain(insecure=True)

@@ -19,6 +19,7 @@ def domain(world):
     return world.domain(insecure=True)
 
 
+@pytest.mark.smoke
 def test_greeting_and_extensions(relay):
     """SS-001, SS-005: what is really on, and no more."""
     banner, ehlo, helo = relay.talk('EHLO client.test', 'HELO client.test')
@@ -272,6 +273,7 @@ def unverified():
     return context
 
 
+@pytest.mark.smoke
 def test_starttls(relay, domain, tls_files):
     """SS-070, SS-072, SS-049: everything anew after TLS, and Received tells."""
     mx = domain.host()

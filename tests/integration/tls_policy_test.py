@@ -190,6 +190,7 @@ def test_without_tlsa_a_broken_handshake_defers_at_first(world, relay, handshake
         assert mx.silent
 
 
+@pytest.mark.smoke
 def test_fallback_to_the_next_host(world, relay):
     """DANE-123, DANE-124: mismatch, stripped, hanging, then a good one; in that order."""
     relay.configure(delivery={'handshake_timeout': '1s'})
@@ -311,6 +312,7 @@ def test_on_failure_bounce_is_not_for_lookups(world, relay):
     scenario.deferred(relay.send(bogus.user()), 'dnssec-invalid')
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize('brackets, port', [(True, 587), (True, 25), (False, 587), (True, 2526)])
 def test_next_hop(world, relay, brackets, port):
     """DANE-032, DANE-033, DANE-049, D-10: the name is trusted, TLSA follows the port."""

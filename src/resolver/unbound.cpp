@@ -118,9 +118,7 @@ class Unbound final : public Resolver {
         boost::system::error_code ignored;
         readable_->close(ignored);
         *alive_ = false;
-        for (const auto& lookup : lookups_) {
-            if (!lookup->abandoned && !lookup->answer) (void)ub_cancel(context_.get(), lookup->id);
-        }
+        for (const auto& lookup : lookups_) (void)ub_cancel(context_.get(), lookup->id);
     }
     Unbound(const Unbound&) = delete;
     Unbound& operator=(const Unbound&) = delete;
@@ -233,13 +231,11 @@ Task<Raw> Unbound::ask(dns::Name name, int type) {
         if (!started) co_return failed_lookup(started.error().detail);
         lookup = *started;
     }
-    const auto alive = alive_;
     net::Wakeup wakeup(executor_);
     lookup->waiters.push_back(&wakeup);
     const auto woken = co_await wakeup.wait(net::deadline_after(timeout_)); // DANE-015
     std::erase(lookup->waiters, &wakeup);
     if (lookup->answer) co_return *lookup->answer;
-    if (!*alive) co_return failed_lookup("the resolver has ended");
     if (lookup->waiters.empty() && !lookup->abandoned) abandon(lookup);
     if (woken == net::Wakeup::Woken::cancelled) co_return failed_lookup("lookup cancelled");
     co_return failed_lookup("no answer within " + duration_text(timeout_));

@@ -1,6 +1,7 @@
 // DNS lookups with DNSSEC validation inside this process (DANE-001): libunbound behind one small interface.
 // Identical lookups in flight are shared; `timeout` bounds a whole lookup with its alias chain (DANE-015).
-// Called from one io thread. A cancelled task's lookup ends with an error at once.
+// Called from one io thread. A cancelled task's lookup ends with an error at once. It must
+// outlive the tasks that ask it.
 #pragma once
 
 #include "danelaw/base/result.hpp"

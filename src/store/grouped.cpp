@@ -69,14 +69,14 @@ void GroupedQueue::run() {
             std::scoped_lock lock(mutex_);
             if (stopping_ && waiting_.empty()) return;
         }
-        if (!failed_) tidy_ = backend_->housekeep();
+        if (!backend_->failed()) tidy_ = backend_->housekeep();
     }
 }
 
 GroupedQueue::Ops GroupedQueue::take() {
     std::unique_lock lock(mutex_);
     auto ready = [this] { return stopping_ || !waiting_.empty(); };
-    if (tidy_ && !failed_) {
+    if (tidy_ && !backend_->failed()) {
         wake_.wait_for(lock, idle, ready);
     } else {
         wake_.wait(lock, ready);
@@ -103,7 +103,6 @@ void GroupedQueue::commit(const Ops& ops) {
         backend_->serve(*op);
         finish(op);
     }
-    failed_ = backend_->failed();
 }
 
 // One transaction for all; when it fails, halves, so that one bad operation doesn't take others with it.
@@ -209,7 +208,7 @@ Queue::Stats GroupedQueue::stats() const {
     s.operations = operations_;
     s.failures = failures_;
     s.last_commit_us = last_commit_us_;
-    s.failed = failed_;
+    s.failed = backend_->failed();
     return s;
 }
 

@@ -91,7 +91,6 @@ class GroupedQueue final : public Queue {
     bool stopping_ = false;
     bool tidy_ = true; // housekeeping may have something to do
     std::atomic<std::uint64_t> commits_ = 0, operations_ = 0, failures_ = 0, last_commit_us_ = 0;
-    std::atomic<bool> failed_ = false;
     std::thread thread_;
 };
 

@@ -5,8 +5,10 @@
 
 namespace danelaw::store {
 
-TempDirectory::TempDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "danelaw-store-XXXXXX").string();
+TempDirectory::TempDirectory(Where where) {
+    bool memory = where == Where::memory && std::filesystem::exists("/dev/shm");
+    auto base = memory ? std::filesystem::path("/dev/shm") : std::filesystem::temp_directory_path();
+    std::string name = (base / "danelaw-store-XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary directory");
     path = name;
 }

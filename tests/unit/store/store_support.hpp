@@ -56,7 +56,8 @@ template <class T> std::vector<T> run_all(std::vector<Task<T>> tasks) {
 
 class TempDirectory {
   public:
-    TempDirectory();
+    enum class Where { disk, memory }; // memory: when what is tested is not the disk
+    explicit TempDirectory(Where where = Where::disk);
     ~TempDirectory();
     TempDirectory(const TempDirectory&) = delete;
     TempDirectory& operator=(const TempDirectory&) = delete;

@@ -1,110 +1,167 @@
-// Listeners: open, accept, hand each connection to a session of its own.
 #include "danelaw/relay/server.hpp"
 
-#include "server_state.hpp"
+#include "core.hpp"
+#include "session.hpp"
+
+#include "danelaw/net/task_group.hpp"
 
 namespace danelaw::relay {
+
+using namespace std::chrono_literals;
+
 namespace {
 
-net::TaskGroup::OnException bug_into(log::Log& log) {
-    return [&log](const std::string& task, const std::string& what) {
-        log.event(log::Level::error, "bug", {{"task", task}, {"text", what}});
-    };
-}
+constexpr std::size_t turned_away_at_once = 1000; // beyond, connections over the limit are closed without a word
 
-Result<std::shared_ptr<const tls::ServerContext>> context_for(const config::ListenerSettings& listener,
-                                                              const std::string& client_ca) {
-    if (listener.tls == config::ListenerTls::off) return std::shared_ptr<const tls::ServerContext>();
-    return tls::ServerContext::load({listener.certificate, listener.private_key, client_ca});
-}
-
-Result<std::shared_ptr<const Users>> users_of(const config::Settings& settings) {
-    if (settings.relay.users_file.empty()) return std::shared_ptr<const Users>();
-    return Users::load(settings.relay.users_file);
-}
-
-Task<void> accept_all(Server::State& state, Open& where) {
-    while (!state.stopping) {
-        auto stream = co_await where.listener.accept();
-        if (!stream) {
-            if (stream.error().code == Errc::cancelled) co_return;
-            state.parts.log.event(log::Level::warn, "listener",
-                                  {{"address", where.settings.address}, {"text", stream.error().detail}});
-            continue;
-        }
-        state.sessions.spawn("session", serve_session(state, where, std::move(*stream)));
-    }
-}
+struct Gate {
+    net::Listener listener;
+    Door door;
+};
 
 } // namespace
 
-Server::State::State(Parts p)
-    : parts(std::move(p)), listeners(parts.executor, bug_into(parts.log)),
-      sessions(parts.executor, bug_into(parts.log)) {}
+struct Server::Impl {
+    explicit Impl(Parts parts)
+        : executor(parts.executor), core(std::move(parts)), acceptors(executor, reporter()),
+          sessions(executor, reporter()), turned_away(executor, reporter()) {}
 
-Server::Server(Parts parts) : state_(std::make_unique<State>(std::move(parts))) {}
+    net::TaskGroup::OnException reporter() {
+        return [this](const std::string& task, const std::string& what) {
+            core.hooks.log.event(log::Level::error, "exception", {{"task", task}, {"text", what}});
+        };
+    }
+    net::Task<void> accept_from(Gate& gate);
+    net::Task<void> serve(net::Stream stream, Door door);
+    net::Task<void> turn_away(net::Stream stream, Door door);
+    const Door& current(const Door& door) const;
+
+    boost::asio::any_io_executor executor;
+    Core core;
+    std::vector<std::unique_ptr<Gate>> gates;
+    net::TaskGroup acceptors, sessions, turned_away;
+};
+
+// The door as configured now; one that a reload dropped stays as it was opened.
+const Door& Server::Impl::current(const Door& door) const {
+    for (const auto& d : core.access->doors)
+        if (d.settings.address == door.settings.address) return d;
+    return door;
+}
+
+net::Task<void> Server::Impl::accept_from(Gate& gate) {
+    while (core.phase == Phase::running) {
+        auto stream = co_await gate.listener.accept();
+        if (!stream) co_return; // closed
+        ++core.counters.connections;
+        const Door& door = current(gate.door);
+        if (core.doorman.enter(core.access->settings->limits.connections)) {
+            sessions.spawn("session", serve(std::move(*stream), door));
+            continue;
+        }
+        ++core.counters.connections_refused;
+        if (turned_away.size() < turned_away_at_once)
+            turned_away.spawn("turn-away", turn_away(std::move(*stream), door));
+    }
+}
+
+net::Task<void> Server::Impl::serve(net::Stream stream, Door door) {
+    Session session(core, std::move(stream), std::move(door));
+    co_await session.run();
+}
+
+// SS-025: never silence, unless clear text may not be spoken there (SS-074, SS-093).
+net::Task<void> Server::Impl::turn_away(net::Stream stream, Door door) {
+    std::string from = stream.peer() ? stream.peer()->address.text() : "unix";
+    smtp::ServerReply reply{421, "4.3.2", core.access->settings->hostname + " Too many connections, try later"};
+    boost::json::object fields{{"stage", "connect"},
+                               {"client", from},
+                               {"code", reply.code},
+                               {"enhanced", reply.enhanced},
+                               {"text", reply.text}};
+    ++core.counters.rejected;
+    core.hooks.log.event(log::Level::info, "rejected", std::move(fields));
+    if (door.settings.tls == config::ListenerTls::implicit) co_return;
+    auto line = smtp::wire(reply);
+    if (co_await stream.write(line, net::deadline_after(1s))) co_await stream.close_gently(net::deadline_after(200ms));
+}
+
+Server::Server(Parts parts) : impl_(std::make_unique<Impl>(std::move(parts))) {}
+
 Server::~Server() = default;
 
+Result<void> Server::reload() {
+    auto access = Access::load(impl_->core.hooks.settings());
+    if (!access) return fail(access.error());
+    impl_->core.access = std::move(*access);
+    return {};
+}
+
 Result<void> Server::listen() {
-    const auto settings = state_->parts.settings();
-    auto users = users_of(*settings);
-    if (!users) return fail(users.error());
-    state_->users = std::move(*users);
-    for (const auto& one : settings->listeners) {
-        auto context = context_for(one, settings->relay.client_ca);
-        if (!context) return fail(Errc::config, "listener " + one.address + ": " + context.error().detail);
-        auto listener = net::Listener::open(state_->parts.executor, one.address);
-        if (!listener) return fail(listener.error().code, "listener " + one.address + ": " + listener.error().detail);
-        state_->open.push_back(Open{one, std::move(*listener), std::move(*context), one.address.starts_with("unix:")});
+    if (auto loaded = reload(); !loaded) return loaded;
+    for (const auto& door : impl_->core.access->doors) {
+        auto listener = net::Listener::open(impl_->executor, door.settings.address);
+        if (!listener) return fail(listener.error().code, door.settings.address + ": " + listener.error().detail);
+        impl_->gates.push_back(std::make_unique<Gate>(std::move(*listener), door));
     }
+    return {};
+}
+
+Result<void> Server::adopt(int descriptor, std::size_t listener) {
+    if (!impl_->core.access)
+        if (auto loaded = reload(); !loaded) return loaded;
+    const auto& doors = impl_->core.access->doors;
+    if (listener >= doors.size()) return fail(Errc::config, "no listener with number " + std::to_string(listener));
+    auto adopted = net::Listener::adopt(impl_->executor, descriptor);
+    if (!adopted) return fail(adopted.error());
+    impl_->gates.push_back(std::make_unique<Gate>(std::move(*adopted), doors[listener]));
     return {};
 }
 
 std::vector<std::string> Server::addresses() const {
-    std::vector<std::string> out;
-    for (const auto& one : state_->open) out.push_back(one.listener.address());
-    return out;
+    std::vector<std::string> all;
+    for (const auto& gate : impl_->gates) all.push_back(gate->listener.address());
+    return all;
 }
 
-Task<void> Server::run() {
-    for (auto& one : state_->open)
-        state_->listeners.spawn("listener " + one.settings.address, accept_all(*state_, one));
-    co_await state_->listeners.join();
+net::Task<void> Server::run() {
+    for (auto& gate : impl_->gates) impl_->acceptors.spawn("accept", impl_->accept_from(*gate));
+    co_await impl_->acceptors.join();
 }
 
 void Server::stop_accepting() {
-    state_->stopping = true;
-    for (auto& one : state_->open) one.listener.close();
+    for (auto& gate : impl_->gates) gate->listener.close();
 }
 
-Task<void> Server::drain(net::Deadline deadline) {
+net::Task<void> Server::drain(net::Deadline deadline) {
     stop_accepting();
-    state_->sessions.cancel_all(); // sessions answer 421 at their next reply point (SS-027)
-    if (!co_await state_->sessions.join_until(deadline)) state_->sessions.cancel_all();
-    co_await state_->listeners.join();
-}
-
-Result<void> Server::reload() {
-    const auto settings = state_->parts.settings();
-    auto users = users_of(*settings);
-    if (!users) return fail(users.error());
-    std::vector<std::shared_ptr<const tls::ServerContext>> contexts;
-    for (const auto& one : state_->open) {
-        auto now = one.settings;
-        for (const auto& candidate : settings->listeners)
-            if (candidate.address == now.address) now = candidate;
-        auto context = context_for(now, settings->relay.client_ca);
-        if (!context) return fail(Errc::config, "listener " + now.address + ": " + context.error().detail);
-        contexts.push_back(std::move(*context));
-    }
-    state_->users = std::move(*users);
-    auto next = contexts.begin();
-    for (auto& one : state_->open) one.tls = *next++;
-    return {};
+    impl_->core.phase = Phase::stopping;
+    impl_->sessions.cancel_all(); // wakes those that wait for a command
+    bool empty = co_await impl_->sessions.join_until(deadline);
+    impl_->core.phase = Phase::abandoning;
+    if (!empty) impl_->sessions.cancel_all();
+    impl_->turned_away.cancel_all();
+    co_await impl_->sessions.join();
+    co_await impl_->turned_away.join();
 }
 
 std::size_t Server::sessions() const {
-    return state_->sessions.size();
+    return impl_->sessions.size();
+}
+
+std::vector<Counter> Server::counters() const {
+    const auto& c = impl_->core.counters;
+    return {
+        {"danelaw_smtp_connections_total", "Connections of clients", c.connections},
+        {"danelaw_smtp_connections_refused_total", "Connections refused over a limit", c.connections_refused},
+        {"danelaw_smtp_messages_total", "Messages accepted into the queue", c.messages},
+        {"danelaw_smtp_recipients_total", "Recipients of accepted messages", c.recipients},
+        {"danelaw_smtp_octets_total", "Octets of accepted messages", c.octets},
+        {"danelaw_smtp_rejected_total", "Refusals of any kind", c.rejected},
+        {"danelaw_smtp_tls_total", "Sessions that completed a TLS handshake", c.tls_sessions},
+        {"danelaw_smtp_tls_failed_total", "Failed TLS handshakes of clients", c.tls_failed},
+        {"danelaw_smtp_auth_total", "Successful logins", c.auth_succeeded},
+        {"danelaw_smtp_auth_failed_total", "Failed logins", c.auth_failed},
+    };
 }
 
 } // namespace danelaw::relay

@@ -1,11 +1,12 @@
-// The way in: listeners and SMTP sessions that take mail to relay. 250 to the end of a message only when it is on
-// stable storage (DQ-001, SS-052). Never an open relay (SS-090). One thread. Spec: smtp-server.md.
+// The SMTP server: takes mail from local MTAs and applications into the queue (SS-001…).
+// On one io thread: construct, listen, run; stop_accepting and drain at the end. Sessions are coroutines that it
+// owns. 250 to a message means that the queue has it on stable storage (SS-052).
 #pragma once
 
 #include "danelaw/base/time.hpp"
-#include "danelaw/config/settings.hpp"
 #include "danelaw/log/log.hpp"
 #include "danelaw/net/stream.hpp"
+#include "danelaw/relay/access.hpp"
 #include "danelaw/store/queue.hpp"
 
 #include <functional>
@@ -15,7 +16,13 @@
 
 namespace danelaw::relay {
 
-template <class T> using Task = boost::asio::awaitable<T>;
+// Signs content that streams by (DKIM); made anew for each message.
+class ContentSigner {
+  public:
+    virtual ~ContentSigner() = default;
+    virtual void feed(std::string_view octets) = 0; // header, blank line, body, in any split
+    virtual Result<std::string> finish() = 0;       // the signature's field with its CRLF; "" for none
+};
 
 struct Parts {
     boost::asio::any_io_executor executor;
@@ -23,30 +30,46 @@ struct Parts {
     log::Log& log;
     const Clock& clock;
     std::function<std::shared_ptr<const config::Settings>()>
-        settings;                                          // sessions take the present one at each MAIL (SS-095)
-    std::function<void(std::vector<store::Job>)> accepted; // new work, after its commit
+        settings;                                                // the present ones; read by listen() and reload()
+    std::function<void(std::vector<store::Job>)> accepted;       // new jobs for the scheduler, after the commit
+    std::function<bool(const std::string& lane)> on_hold = {};   // is mail for this domain to be held? (policies: hold)
+    std::function<std::unique_ptr<ContentSigner>()> signer = {}; // null function or result: no signature
+    std::function<bool()> overloaded = {};                       // the rest of the program cannot keep up (SS-029)
+    std::function<Bytes()> free_disk = {};                       // default: what statvfs says of queue.path
+    Millis penalty = std::chrono::milliseconds(50);              // delay step after wrong commands (SS-016)
+};
+
+struct Counter {
+    std::string_view name, help;
+    std::uint64_t value = 0;
 };
 
 class Server {
   public:
     explicit Server(Parts parts);
-    ~Server();
-    // Opens every listener of the settings, with its certificate; errc::config or errc::io names which and why.
-    Result<void> listen();
-    std::vector<std::string> addresses() const; // as bound
-    // Serves until stop_accepting().
-    Task<void> run();
-    void stop_accepting();
-    // Idle sessions get 421; those that store a message finish it. Ends by the deadline.
-    Task<void> drain(net::Deadline deadline);
-    // Certificates and users anew; the old ones stay when the new can't be read (SS-077, SS-095).
-    Result<void> reload();
-    std::size_t sessions() const;
+    ~Server(); // cancels what was not drained
 
-    struct State; // shared with the sessions, inside src/relay
+    // Reads certificates and users and opens every listener of the settings; errc::config or errc::io names which and
+    // why.
+    Result<void> listen();
+    // A listening descriptor handed in (socket activation) for the listener with this number. Call instead of listen().
+    Result<void> adopt(int descriptor, std::size_t listener);
+    std::vector<std::string> addresses() const; // as bound, ports filled in
+    net::Task<void> run();                      // accepts until stop_accepting()
+    void stop_accepting();
+    // Idle sessions get 421; what is past its final dot is finished and answered (SS-027). At the deadline the rest is
+    // cut.
+    net::Task<void> drain(net::Deadline deadline);
+    // Settings, certificates and users anew, for new sessions and the next MAIL of others (SS-077, SS-095); the old
+    // ones stay when the new can't be read. Addresses are not bound anew.
+    Result<void> reload();
+
+    std::size_t sessions() const;
+    std::vector<Counter> counters() const; // for metrics: danelaw_smtp_…
 
   private:
-    std::unique_ptr<State> state_;
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
 };
 
 } // namespace danelaw::relay

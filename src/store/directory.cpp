@@ -44,6 +44,19 @@ Directory::~Directory() {
     if (lock_ >= 0) ::close(lock_);
 }
 
+bool Directory::has(const std::string& name) const {
+    return ::access(file(name).c_str(), F_OK) == 0;
+}
+
+void Directory::mark(const std::string& name) const {
+    int fd = ::open(file(name).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd >= 0) ::close(fd);
+}
+
+void Directory::unmark(const std::string& name) const {
+    ::unlink(file(name).c_str());
+}
+
 // Not taken while the disk is nearly full: then the room is for mail.
 bool Directory::fill_ballast(Bytes size) {
     if (size == 0) return true;

@@ -40,6 +40,9 @@ class Directory {
     Directory& operator=(Directory&&) = delete;
     ~Directory();
     std::string file(const std::string& name) const { return path_ + "/" + name; }
+    bool has(const std::string& name) const;
+    void mark(const std::string& name) const;
+    void unmark(const std::string& name) const;
     bool fill_ballast(Bytes size); // true when it is whole
     bool drop_ballast();           // true when something was given up
 
@@ -85,7 +88,13 @@ class Selection {
     std::vector<std::pair<std::string, std::string>> damage;
 
   private:
-    std::vector<std::int64_t> candidates(const Filter& filter, std::size_t scan, std::int64_t after);
+    struct Candidates {
+        std::vector<std::int64_t> nums;
+        std::size_t seen = 0;
+        std::int64_t last = 0; // how far it looked
+    };
+    Candidates candidates(const Filter& filter, std::size_t scan, std::int64_t after);
+    Candidates scan_all(const Filter& filter, std::size_t scan, std::int64_t after);
     std::optional<Message> matching(const Filter& filter, std::int64_t num);
     Database& db_;
     const Claims& claims_;
@@ -95,6 +104,17 @@ bool concerns(const Filter& filter, const message::Recipient& recipient); // dom
 std::vector<RecipientRow> rows_of(Database& db, std::int64_t num);
 Result<Message> message_of(Database& db, std::int64_t num, std::string_view envelope);
 std::vector<std::string> attempts_of(Database& db, std::int64_t num);
+
+void create_schema(Database& db);
+void rebuild_counts(Database& db); // domain and counter, from the rows themselves
+bool sound(Database& db);          // SQLite's own check of the file's structure
+// Copies what can be read of a broken file into a new one and keeps the old beside it (H126). Throws SqlError when
+// nothing can.
+void salvage(const Directory& directory, const std::string& vfs, std::vector<std::string>& problems);
+// A file is checked whole at start up to this size, which takes half a second; a larger one when a run met damage in
+// it.
+inline constexpr Bytes checked_at_start = 256 << 20;
+inline constexpr const char* damage_mark = "check-at-start";
 
 class Embedded final : public Backend {
   public:
@@ -113,7 +133,9 @@ class Embedded final : public Backend {
     void configure();
     void create_or_check();
     void remove_orphans();
-    void load_counters(std::vector<std::string>& problems);
+    void load_counters();
+    void set_damaged_aside(std::vector<std::string>& problems);
+    std::string content_damage(std::int64_t num, std::int64_t size); // "": none
     // One op each; a refusal is returned, a database error thrown.
     Result<void> apply(AddWork& work, Batch& batch);
     Result<void> apply(AppendWork& work, Batch& batch);

@@ -102,6 +102,10 @@ void Embedded::checkpoint_if_large() {
 Error Embedded::broken(const SqlError& e) {
     auto error = e.error();
     if (e.is_sync()) failed_ = true; // DQ-003
+    if (e.is_corrupt()) {            // writing on would spread it; the next start saves what can be read
+        directory_.mark(damage_mark);
+        failed_ = true;
+    }
     if (failed_) error = Error{Errc::io, e.detail + "; the store has failed and takes no writes until a restart"};
     return error;
 }

@@ -2,6 +2,8 @@
 #include "embedded.hpp"
 #include "grouped.hpp"
 
+#include <filesystem>
+
 namespace danelaw::store {
 namespace {
 
@@ -32,7 +34,31 @@ int remember_frames(void* frames, sqlite3*, const char*, int count) {
     return SQLITE_OK;
 }
 
+// Only structure: damaged messages in a sound file are set aside later, one by one.
+bool needs_salvage(const Directory& directory, const std::string& vfs) {
+    std::error_code ec;
+    auto size = std::filesystem::file_size(directory.file("queue.db"), ec);
+    if (ec || size == 0 || (size > checked_at_start && !directory.has(damage_mark))) return false;
+    try {
+        Database db(directory.file("queue.db"), Database::Mode::read_write, vfs);
+        if (db.pragma("user_version") != schema_version || db.pragma("application_id") != application_id) return false;
+        return !sound(db);
+    } catch (const SqlError& e) {
+        if (!e.is_corrupt()) throw;
+        return true;
+    }
+}
+
 } // namespace
+
+void create_schema(Database& db) {
+    db.execute("PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA "
+               "synchronous=FULL; PRAGMA secure_delete=OFF");
+    std::string all = std::string("BEGIN IMMEDIATE;") + schema +
+                      "PRAGMA application_id=" + std::to_string(application_id) +
+                      "; PRAGMA user_version=" + std::to_string(schema_version) + "; COMMIT";
+    db.execute(all.c_str());
+}
 
 Embedded::Embedded(EmbeddedOptions options, Directory directory, std::vector<std::string>& problems)
     : options_(std::move(options)), directory_(std::move(directory)),
@@ -40,7 +66,8 @@ Embedded::Embedded(EmbeddedOptions options, Directory directory, std::vector<std
     create_or_check();
     configure();
     remove_orphans();
-    load_counters(problems);
+    load_counters();
+    set_damaged_aside(problems);
     ballast_ = directory_.fill_ballast(options_.ballast);
 }
 
@@ -55,12 +82,7 @@ void Embedded::create_or_check() {
                                         ", this program knows " + std::to_string(schema_version)};
         throw e;
     }
-    db_.execute(
-        "PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL");
-    std::string all = std::string("BEGIN IMMEDIATE;") + schema +
-                      "PRAGMA application_id=" + std::to_string(application_id) +
-                      "; PRAGMA user_version=" + std::to_string(schema_version) + "; COMMIT";
-    db_.execute(all.c_str());
+    create_schema(db_);
 }
 
 // Measured settings; secure_delete is on in Debian's build and would overwrite every delivered message.
@@ -74,16 +96,15 @@ void Embedded::configure() {
     sqlite3_wal_hook(db_.handle(), remember_frames, &wal_frames_);
 }
 
-// DQ-002: chunks of a message that was never answered 250 leave nothing behind.
+// DQ-002: pieces of a message that was never answered 250 leave nothing behind.
 void Embedded::remove_orphans() {
-    db_.execute("BEGIN IMMEDIATE");
-    db_.execute("DELETE FROM chunk WHERE EXISTS (SELECT 1 FROM pending) AND key IN "
+    db_.execute("BEGIN IMMEDIATE;"
+                "DELETE FROM chunk WHERE EXISTS (SELECT 1 FROM pending) AND key IN "
                 "(SELECT c.key FROM pending p JOIN chunk c ON c.key BETWEEN p.num << 16 AND p.num << 16 | 65535);"
-                "DELETE FROM pending");
-    db_.execute("COMMIT");
+                "DELETE FROM pending; COMMIT");
 }
 
-void Embedded::load_counters(std::vector<std::string>& problems) {
+void Embedded::load_counters() {
     auto top = db_.query("SELECT max(coalesce((SELECT max(num) FROM message), 0), "
                          "coalesce((SELECT max(key) >> 16 FROM chunk), 0), "
                          "coalesce((SELECT max(key) >> 16 FROM recipient), 0), "
@@ -91,8 +112,8 @@ void Embedded::load_counters(std::vector<std::string>& problems) {
     if (top.row()) next_num_ = top.integer(0) + 1;
     auto finished = db_.query("SELECT n FROM counter WHERE name = 'finished'");
     if (finished.row()) finished_ = finished.integer(0);
-    auto damaged = db_.query("SELECT id, why FROM damaged ORDER BY id");
-    while (damaged.row()) problems.push_back(damaged.text(0) + ": " + damaged.text(1) + " (set aside)");
+    auto last = db_.query("SELECT finished FROM history ORDER BY num DESC LIMIT 1");
+    if (last.row()) latest_ = last.integer(0);
 }
 
 Result<Opened> open_embedded(EmbeddedOptions options) {
@@ -101,6 +122,7 @@ Result<Opened> open_embedded(EmbeddedOptions options) {
     Opened opened;
     Bytes recent = options.recent;
     try {
+        if (needs_salvage(*directory, options.vfs)) salvage(*directory, options.vfs, opened.problems);
         auto backend = std::make_unique<Embedded>(std::move(options), std::move(*directory), opened.problems);
         opened.queue = std::make_unique<GroupedQueue>(std::move(backend), recent);
     } catch (const SqlError& e) {

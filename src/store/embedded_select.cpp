@@ -28,9 +28,17 @@ std::int64_t Selection::num_after(const std::string& id) {
     return q.view(1) == id ? q.integer(0) : q.integer(0) - 1; // it left the queue: ids are ordered by time, as nums are
 }
 
-std::vector<std::int64_t> Selection::candidates(const Filter& filter, std::size_t scan, std::int64_t after) {
-    std::vector<std::int64_t> nums;
+Selection::Candidates Selection::candidates(const Filter& filter, std::size_t scan, std::int64_t after) {
+    Candidates found;
+    found.last = after;
+    auto collect = [&](Query&& q) {
+        while (q.row()) found.nums.push_back(q.integer(0));
+        found.seen = found.nums.size();
+        if (!found.nums.empty()) found.last = found.nums.back();
+        return found;
+    };
     if (!filter.ids.empty()) {
+        auto& nums = found.nums;
         for (const auto& id : filter.ids) {
             auto q = db_.query("SELECT num FROM message WHERE id = ?", id);
             if (q.row() && q.integer(0) > after) nums.push_back(q.integer(0));
@@ -38,12 +46,10 @@ std::vector<std::int64_t> Selection::candidates(const Filter& filter, std::size_
         std::ranges::sort(nums);
         nums.erase(std::unique(nums.begin(), nums.end()), nums.end());
         if (nums.size() > scan) nums.resize(scan);
-        return nums;
+        found.seen = nums.size();
+        if (!nums.empty()) found.last = nums.back();
+        return found;
     }
-    auto collect = [&](Query&& q) {
-        while (q.row()) nums.push_back(q.integer(0));
-        return nums;
-    };
     auto beyond = after >= INT64_MAX >> 16 ? INT64_MAX : key_of(after, 65535);
     if (!filter.domain.empty()) {
         auto domain = lower(filter.domain);
@@ -52,7 +58,7 @@ std::vector<std::int64_t> Selection::candidates(const Filter& filter, std::size_
             auto q = db_.query("SELECT queued + held FROM domain WHERE name = ?", domain);
             if (q.row()) count = q.integer(0);
         }
-        if (count == 0) return nums;
+        if (count == 0) return found;
         if (count <= few)
             return collect(
                 db_.query("SELECT key >> 16 FROM recipient WHERE domain = ?1 AND state = 0 AND key > ?2 UNION "
@@ -61,27 +67,42 @@ std::vector<std::int64_t> Selection::candidates(const Filter& filter, std::size_
                           domain, beyond, scan));
     }
     if (filter.state == "held")
-        return collect(
-            db_.query("SELECT DISTINCT key >> 16 FROM recipient INDEXED BY recipient_held WHERE state = 5 AND "
-                      "key > ? ORDER BY 1 LIMIT ?",
-                      beyond, scan));
-    return collect(db_.query("SELECT num FROM message WHERE num > ? ORDER BY num LIMIT ?", after, scan));
+        return collect(db_.query("SELECT DISTINCT key >> 16 FROM recipient INDEXED BY recipient_held WHERE state = 5 "
+                                 "AND key > ? ORDER BY 1 LIMIT ?",
+                                 beyond, scan));
+    return scan_all(filter, scan, after);
+}
+
+// In the order they came, passing by quickly what the message's own row rules out.
+Selection::Candidates Selection::scan_all(const Filter& filter, std::size_t scan, std::int64_t after) {
+    Candidates found;
+    found.last = after;
+    auto newest = filter.older_than ? millis(filter.now - *filter.older_than) : INT64_MAX;
+    auto q = db_.query("SELECT num, received, sender FROM message WHERE num > ? ORDER BY num LIMIT ?", after, scan);
+    while (q.row()) {
+        ++found.seen;
+        found.last = q.integer(0);
+        if (q.integer(1) > newest || (!filter.sender.empty() && !iequals(q.view(2), filter.sender))) continue;
+        found.nums.push_back(found.last);
+    }
+    return found;
 }
 
 bool Selection::pick(const Filter& filter, std::size_t limit, std::size_t scan, std::int64_t& cursor,
                      std::vector<Picked>& into) {
     while (scan > 0 && limit > 0) {
         auto step = std::min<std::size_t>(scan, 1000);
-        auto nums = candidates(filter, step, cursor);
-        for (auto num : nums) {
-            cursor = num;
-            --scan;
+        auto found = candidates(filter, step, cursor);
+        for (auto num : found.nums) {
             auto message = matching(filter, num);
             if (!message) continue;
             into.push_back({num, std::move(*message)});
+            cursor = num;
             if (--limit == 0) return true;
         }
-        if (nums.size() < step) return false;
+        cursor = found.last;
+        scan -= found.seen;
+        if (found.seen < step) return false;
     }
     return true;
 }

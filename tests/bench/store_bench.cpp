@@ -1,5 +1,5 @@
 // How many messages a second the queue takes in and gets rid of, and what each costs in processor time.
-// store_bench DIRECTORY [MESSAGES]: for each number of callers at work, every caller adds a message of 4 KiB and
+// store_bench DIRECTORY [MESSAGES] [FILL]: for each number of callers at work, every caller adds a message of 4 KiB and
 // records its delivery, over and over.
 #include "danelaw/base/id.hpp"
 #include "danelaw/store/queue.hpp"
@@ -12,7 +12,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <sys/resource.h>
+#include <unistd.h>
 
 namespace danelaw::store {
 namespace {
@@ -85,13 +87,76 @@ void measure(Queue& queue, std::size_t callers, std::size_t messages, const char
     std::fflush(stdout);
 }
 
+template <class T> T wait(Task<T> task) {
+    boost::asio::io_context context;
+    std::optional<T> result;
+    auto done = [&result](std::exception_ptr, T value) { result.emplace(std::move(value)); };
+    boost::asio::co_spawn(context, std::move(task), std::move(done));
+    context.run();
+    return std::move(*result);
+}
+
+template <class F> void timed(const char* what, F f) {
+    auto began = std::chrono::steady_clock::now();
+    std::string note = f();
+    rusage u{};
+    ::getrusage(RUSAGE_SELF, &u);
+    std::printf("%-28s %8.1f ms  %s  (peak RSS %ld MiB)\n", what,
+                std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count(),
+                note.c_str(), u.ru_maxrss / 1024);
+    std::fflush(stdout);
+}
+
+// What a queue of a million messages costs: start, first work, the operator's views, and the way out.
+void large_queue(const EmbeddedOptions& options) {
+    std::unique_ptr<Queue> queue;
+    auto now = SystemClock().now();
+    timed("open", [&] {
+        auto opened = open_embedded(options);
+        queue = std::move(opened->queue);
+        return std::to_string(opened->problems.size()) + " problems";
+    });
+    ClaimRequest request;
+    request.now = now;
+    timed("first claim of 1000", [&] { return std::to_string(wait(queue->claim(request))->size()) + " jobs"; });
+    timed("claim of 1000 more", [&] { return std::to_string(wait(queue->claim(request))->size()) + " jobs"; });
+    request.per_domain = 5;
+    timed("claim, all domains full", [&] { return std::to_string(wait(queue->claim(request))->size()) + " jobs"; });
+    timed("next_due", [&] { return rfc3339(*wait(queue->next_due())); });
+    timed("list 50", [&] { return std::to_string(wait(queue->list(Filter{}, 50, ""))->size()) + " messages"; });
+    Filter filter;
+    filter.domain = "d7.example";
+    timed("list 50 of a domain",
+          [&] { return std::to_string(wait(queue->list(filter, 50, ""))->size()) + " messages"; });
+    filter = {};
+    filter.sender = "nobody@example.org";
+    timed("list, no match", [&] { return std::to_string(wait(queue->list(filter, 50, ""))->size()) + " messages"; });
+    timed("counts", [&] { return std::to_string(wait(queue->counts())->messages) + " messages"; });
+    timed("domains", [&] { return std::to_string(wait(queue->domains(20))->size()) + " domains"; });
+    filter = {};
+    filter.all = true;
+    timed("hold all", [&] { return std::to_string(wait(queue->act(Queue::Action::hold, filter, now))->messages); });
+    timed("release all",
+          [&] { return std::to_string(wait(queue->act(Queue::Action::release, filter, now))->messages); });
+    timed("remove all", [&] { return std::to_string(wait(queue->act(Queue::Action::remove, filter, now))->messages); });
+    auto size = [&] { return std::filesystem::file_size(options.directory + "/queue.db") >> 20; };
+    timed("space given back", [&] {
+        auto before = size();
+        for (auto last = before + 1; size() != last || size() == before;) {
+            last = size();
+            ::usleep(500000);
+        }
+        return std::to_string(before) + " MiB to " + std::to_string(size()) + " MiB";
+    });
+}
+
 } // namespace
 } // namespace danelaw::store
 
 int main(int argc, char** argv) {
     using namespace danelaw::store;
     if (argc < 2) {
-        std::fprintf(stderr, "usage: store_bench DIRECTORY|CONNINFO [MESSAGES] [FILL]\n");
+        std::fprintf(stderr, "usage: store_bench DIRECTORY [MESSAGES] [FILL]\n");
         return 2;
     }
     std::size_t messages = argc > 2 ? static_cast<std::size_t>(std::atol(argv[2])) : 100000;
@@ -110,5 +175,8 @@ int main(int argc, char** argv) {
     if (fill > 0) measure(*opened->queue, 512, fill, "add only", false);
     for (std::size_t callers : {1U, 8U, 64U, 512U})
         measure(*opened->queue, callers, callers == 1 ? messages / 10 : messages, "add+record", true);
+    if (fill == 0) return 0;
+    opened->queue.reset();
+    large_queue(embedded);
     return 0;
 }

@@ -1,0 +1,188 @@
+// DQ-008, DQ-064, H126: start, serve the rest, set aside and name what is damaged; never delete, never touch what is
+// newer.
+#include "store/store_support.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <sqlite3.h>
+
+namespace danelaw::store {
+namespace {
+
+using message::RecipientState;
+
+void sql(const std::string& directory, const std::string& statement) {
+    sqlite3* db = nullptr;
+    ASSERT_EQ(sqlite3_open((directory + "/queue.db").c_str(), &db), SQLITE_OK);
+    char* error = nullptr;
+    EXPECT_EQ(sqlite3_exec(db, statement.c_str(), nullptr, nullptr, &error), SQLITE_OK) << error;
+    sqlite3_close(db);
+}
+
+Result<Opened> open(const std::string& directory) {
+    EmbeddedOptions options;
+    options.directory = directory;
+    options.ballast = 0;
+    return open_embedded(std::move(options));
+}
+
+// A directory with `n` messages of 3 KiB, closed; their ids.
+std::vector<std::string> filled(const std::string& directory, int n) {
+    auto opened = open(directory);
+    std::vector<std::string> ids;
+    std::vector<Task<Result<std::vector<Job>>>> tasks;
+    for (int i = 0; i < n; ++i) {
+        auto m = sample({"a@d" + std::to_string(i % 7) + ".example"}, at(i),
+                        std::string(3000, static_cast<char>('a' + i % 26)));
+        ids.push_back(id_of(m));
+        tasks.push_back(opened->queue->add(std::move(m)));
+    }
+    run_all(std::move(tasks));
+    return ids;
+}
+
+bool names(const std::vector<std::string>& problems, const std::string& id) {
+    return std::ranges::any_of(problems, [&](const auto& p) { return p.find(id) != std::string::npos; });
+}
+
+void expect_set_aside(const std::string& directory, const std::vector<std::string>& ids, const std::string& bad,
+                      const char* why) {
+    auto opened = open(directory);
+    ASSERT_TRUE(opened) << opened.error().detail;
+    ASSERT_EQ(opened->problems.size(), 1U);
+    EXPECT_NE(opened->problems[0].find(bad), std::string::npos);
+    EXPECT_NE(opened->problems[0].find(why), std::string::npos) << opened->problems[0];
+    auto jobs = run(opened->queue->claim(claim_at(at(1000))));
+    ASSERT_TRUE(jobs);
+    EXPECT_EQ(jobs->size(), ids.size() - 1);
+    for (const auto& j : *jobs) EXPECT_NE(j.id, bad);
+}
+
+TEST(Damage, EnvelopeOfAFutureVersion) {
+    TempDirectory d;
+    auto ids = filled(d.path, 5);
+    {
+        sql(d.path,
+            "UPDATE message SET envelope = CAST(x'07' || substr(envelope, 2) AS BLOB) WHERE id = '" + ids[2] + "'");
+    }
+    expect_set_aside(d.path, ids, ids[2], "envelope");
+}
+
+TEST(Damage, DeletedChunk) {
+    TempDirectory d;
+    auto ids = filled(d.path, 5);
+    sql(d.path, "DELETE FROM chunk WHERE key >> 16 = (SELECT num FROM message WHERE id = '" + ids[1] + "')");
+    expect_set_aside(d.path, ids, ids[1], "missing");
+    auto again = open(d.path); // it stays named, and stays there
+    EXPECT_TRUE(names(again->problems, ids[1]));
+}
+
+TEST(Damage, RottenContent) {
+    TempDirectory d;
+    auto ids = filled(d.path, 5);
+    sql(d.path, "UPDATE chunk SET octets = CAST('X' || substr(octets, 2) AS BLOB) WHERE key >> 16 = (SELECT num FROM "
+                "message WHERE id = '" +
+                    ids[4] + "')");
+    expect_set_aside(d.path, ids, ids[4], "checksum");
+}
+
+TEST(Damage, MetWhileReadingIsSetAsideThen) {
+    TempDirectory d;
+    auto ids = filled(d.path, 3);
+    auto opened = open(d.path);
+    sql(d.path,
+        "UPDATE chunk SET crc = crc + 1 WHERE key >> 16 = (SELECT num FROM message WHERE id = '" + ids[0] + "')");
+    EXPECT_EQ(run(opened->queue->read(ids[0], 0)).error().code, Errc::damaged);
+    EXPECT_EQ(run(opened->queue->claim(claim_at(at(1000))))->size(), 2U);
+    ASSERT_EQ(opened->queue->damaged().size(), 1U);
+    EXPECT_TRUE(names(opened->queue->damaged(), ids[0]));
+    EXPECT_EQ(run(opened->queue->list(Filter{}, 50, ""))->size(), 2U);
+}
+
+// Every page zeroed in turn: the start succeeds, what was saved is whole, and every other message is named or in the
+// file kept.
+TEST(Damage, AnyZeroedPage) {
+    TempDirectory source;
+    auto ids = filled(source.path, 40);
+    auto size = std::filesystem::file_size(source.path + "/queue.db");
+    std::size_t most_saved = 0;
+    for (std::uint64_t page = 0; page < size / 4096; page += page < 40 ? 1 : 7) {
+        TempDirectory d(TempDirectory::Where::memory);
+        std::filesystem::copy_file(source.path + "/queue.db", d.path + "/queue.db");
+        {
+            std::fstream f(d.path + "/queue.db", std::ios::in | std::ios::out | std::ios::binary);
+            f.seekp(static_cast<std::streamoff>(page * 4096));
+            f << std::string(4096, '\0');
+        }
+        SCOPED_TRACE("page " + std::to_string(page));
+        auto opened = open(d.path);
+        ASSERT_TRUE(opened) << opened.error().detail;
+        std::size_t there = 0, named = 0;
+        for (std::size_t i = 0; i < ids.size(); ++i) {
+            auto whole = run(opened->queue->read(ids[i], 0));
+            if (run(opened->queue->load(ids[i])) && whole) {
+                ++there;
+                EXPECT_EQ(*whole, std::string(3000, static_cast<char>('a' + i % 26)));
+            } else if (names(opened->problems, ids[i])) {
+                ++named;
+            }
+        }
+        if (page == 0) continue; // no database any more: the file is kept
+        most_saved = std::max(most_saved, there);
+        EXPECT_EQ(there + named, ids.size());
+        EXPECT_TRUE(run(opened->queue->add(sample({"new@one.example"}))));
+        auto jobs = run(opened->queue->claim(claim_at(at(1000))));
+        ASSERT_TRUE(jobs) << jobs.error().detail;
+        EXPECT_EQ(jobs->size(), there);
+    }
+    EXPECT_EQ(most_saved, ids.size());
+}
+
+TEST(Damage, TruncatedLog) {
+    TempDirectory d;
+    auto source = open(d.path);
+    ASSERT_TRUE(source);
+    std::vector<std::string> ids;
+    for (int i = 0; i < 5; ++i) {
+        auto m = sample({"a@one.example"}, at(i), std::string(3000, 'x'));
+        ids.push_back(id_of(m));
+        ASSERT_TRUE(run(source->queue->add(m)));
+    }
+    TempDirectory copy;
+    for (const char* name : {"/queue.db", "/queue.db-wal"})
+        if (std::filesystem::exists(d.path + name)) std::filesystem::copy_file(d.path + name, copy.path + name);
+    auto wal = copy.path + "/queue.db-wal";
+    if (!std::filesystem::exists(wal) || std::filesystem::file_size(wal) < 10000)
+        GTEST_SKIP() << "the log was emptied in time";
+    std::filesystem::resize_file(wal, std::filesystem::file_size(wal) - 5000);
+    auto opened = open(copy.path);
+    ASSERT_TRUE(opened) << opened.error().detail;
+    auto count = run(opened->queue->counts())->messages;
+    EXPECT_GE(count, 4U); // the end of the log is gone, and nothing else
+    EXPECT_EQ(run(opened->queue->claim(claim_at(at(1000))))->size(), count);
+}
+
+TEST(Damage, NewerSchemaIsRefusedUntouched) {
+    TempDirectory d;
+    filled(d.path, 2);
+    sql(d.path, "PRAGMA user_version = 99");
+    std::ifstream before(d.path + "/queue.db", std::ios::binary);
+    std::string bytes((std::istreambuf_iterator<char>(before)), {});
+    auto opened = open(d.path);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code, Errc::config);
+    EXPECT_NE(opened.error().detail.find("version 99"), std::string::npos);
+    std::ifstream after(d.path + "/queue.db", std::ios::binary);
+    EXPECT_EQ(std::string((std::istreambuf_iterator<char>(after)), {}), bytes);
+}
+
+TEST(Damage, ForeignFileIsRefusedUntouched) {
+    TempDirectory d;
+    sql(d.path, "CREATE TABLE other(x); INSERT INTO other VALUES(1)");
+    auto opened = open(d.path);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code, Errc::config);
+}
+
+} // namespace
+} // namespace danelaw::store

@@ -68,6 +68,7 @@ Task<Result<StatusFacts>> gather(Context& context) {
     f.counters = context.counters.snapshot(f.now);
     if (context.dns) f.dns = context.dns();
     if (context.problems) f.problems = context.problems();
+    if (context.warnings) f.warnings = context.warnings();
     co_return f;
 }
 

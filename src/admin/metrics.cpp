@@ -107,6 +107,8 @@ std::string metrics_text(const StatusFacts& f, const store::Queue::Stats& store)
     p.family("danelaw_start_time_seconds", "gauge", "When the daemon started, seconds since 1970.");
     p.sample(std::chrono::duration<double>(f.started.time_since_epoch()).count());
     p.one("danelaw_healthy", "gauge", "1 when there are no known problems.", f.problems.empty() ? 1 : 0);
+    p.one("danelaw_warnings", "gauge", "Things to be looked at while mail flows, such as policies about to end.",
+          f.warnings.size());
     queue_metrics(p, f);
     mail_metrics(p, f.counters);
     p.family("danelaw_dns_answers_total", "counter", "DNS lookups, by what they ended in.");

@@ -122,8 +122,9 @@ json::object trace_view(const store::Trace& t) {
 
 json::object status_view(const StatusFacts& f) {
     const auto age = f.queue.oldest ? std::chrono::duration_cast<Seconds>(f.now - *f.queue.oldest).count() : 0;
-    json::array problems, destinations, failures;
+    json::array problems, warnings, destinations, failures;
     for (const std::string& p : f.problems) problems.emplace_back(p);
+    for (const std::string& w : f.warnings) warnings.emplace_back(w);
     for (const store::DomainCount& d : f.destinations) {
         destinations.push_back(json::object{{"domain", d.domain},
                                             {"recipients", d.recipients},
@@ -140,29 +141,30 @@ json::object status_view(const StatusFacts& f) {
                                         {"text", x.text}});
     }
     const Snapshot& c = f.counters;
-    return {{"version", DANELAW_VERSION},
-            {"uptime_s", std::chrono::duration_cast<Seconds>(f.now - f.started).count()},
-            {"queue",
-             {{"messages", f.queue.messages},
-              {"recipients", f.queue.recipients},
-              {"active", f.queue.active},
-              {"deferred", f.queue.deferred},
-              {"held", f.queue.held},
-              {"oldest_age_s", age},
-              {"destinations", f.queue.destinations}}},
-            {"accepted", {{"total", c.accepted}, {"rejected", c.rejected}}},
-            {"delivered",
-             {{"total", c.delivered},
-              {"per_minute", c.delivered_last_minute},
-              {"by_tls_level", tally_view(c.delivered_by_level)}}},
-            {"bounced", {{"total", c.bounced + c.expired}, {"reasons", tally_view(c.bounced_by_reason)}}},
-            {"deferred_reasons", tally_view(c.deferred_by_reason)},
-            {"unsecured_dane", tally_view(c.attempts_unsecured)},
-            {"dns",
-             {{"secure", f.dns.secure}, {"insecure", f.dns.insecure}, {"bogus", f.dns.bogus}, {"error", f.dns.error}}},
-            {"destinations", std::move(destinations)},
-            {"failures", std::move(failures)},
-            {"health", {{"ok", f.problems.empty()}, {"problems", std::move(problems)}}}};
+    return {
+        {"version", DANELAW_VERSION},
+        {"uptime_s", std::chrono::duration_cast<Seconds>(f.now - f.started).count()},
+        {"queue",
+         {{"messages", f.queue.messages},
+          {"recipients", f.queue.recipients},
+          {"active", f.queue.active},
+          {"deferred", f.queue.deferred},
+          {"held", f.queue.held},
+          {"oldest_age_s", age},
+          {"destinations", f.queue.destinations}}},
+        {"accepted", {{"total", c.accepted}, {"rejected", c.rejected}}},
+        {"delivered",
+         {{"total", c.delivered},
+          {"per_minute", c.delivered_last_minute},
+          {"by_tls_level", tally_view(c.delivered_by_level)}}},
+        {"bounced", {{"total", c.bounced + c.expired}, {"reasons", tally_view(c.bounced_by_reason)}}},
+        {"deferred_reasons", tally_view(c.deferred_by_reason)},
+        {"unsecured_dane", tally_view(c.attempts_unsecured)},
+        {"dns",
+         {{"secure", f.dns.secure}, {"insecure", f.dns.insecure}, {"bogus", f.dns.bogus}, {"error", f.dns.error}}},
+        {"destinations", std::move(destinations)},
+        {"failures", std::move(failures)},
+        {"health", {{"ok", f.problems.empty()}, {"problems", std::move(problems)}, {"warnings", std::move(warnings)}}}};
 }
 
 } // namespace danelaw::admin

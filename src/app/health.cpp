@@ -18,7 +18,9 @@ constexpr auto while_proven = 10min;
 constexpr std::uint64_t enough_answers = 50; // fewer say nothing about a share
 constexpr auto ahead = std::chrono::days(7);
 
-std::uint64_t all(const resolver::Resolver::Counters& c) { return c.secure + c.insecure + c.bogus + c.error; }
+std::uint64_t all(const resolver::Resolver::Counters& c) {
+    return c.secure + c.insecure + c.bogus + c.error;
+}
 
 bool wants_dane(const config::Settings& s) {
     const auto dane = [](TlsPolicy p) { return p == TlsPolicy::dane || p == TlsPolicy::dane_only; };
@@ -104,11 +106,12 @@ std::vector<std::string> Health::problems() const {
     if (vanished_) out.emplace_back("DNSSEC: no answer is secure any more");
     if (parts_.queue.stats().failed) out.emplace_back("queue: the last commit failed");
     const auto settings = parts_.settings();
-    struct statvfs disk {};
+    struct statvfs disk{};
     if (settings->queue.store == config::StoreKind::sqlite && ::statvfs(settings->queue.path.c_str(), &disk) == 0) {
         const Bytes room = static_cast<Bytes>(disk.f_bavail) * disk.f_frsize;
         if (room < settings->limits.min_free_disk) {
-            out.push_back("disk: " + std::to_string(room >> 20) + " MiB are free, less than limits.min_free_disk; mail is refused");
+            out.push_back("disk: " + std::to_string(room >> 20) +
+                          " MiB are free, less than limits.min_free_disk; mail is refused");
         }
     }
     return out;

@@ -57,6 +57,12 @@ int tlsrpt_show(const Remote& remote, const std::string& day, Console console);
 int tlsrpt_send(const Remote& remote, const std::string& day, bool dry_run, Console console);
 int version(bool json, Console console);
 
+struct Check {
+    std::string domain, config, mx;
+    bool no_probe = false, json = false;
+};
+int check(const Check& asked, Console console);
+
 struct TlsaGenerate {
     std::string cert, key, pubkey, host;
     unsigned port = 25, usage = 3, matching = 1;
@@ -87,6 +93,7 @@ std::string age_text(std::int64_t seconds);
 void render_message(std::ostream& out, const boost::json::object& message, Time now);
 void render_detail(std::ostream& out, const boost::json::object& message, Time now);
 void render_trace(std::ostream& out, const boost::json::object& trace, Time now);
+void render_check(std::ostream& out, const boost::json::object& check);
 void render_status(std::ostream& out, const boost::json::object& status);
 
 } // namespace danelaw::cli

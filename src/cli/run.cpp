@@ -153,6 +153,14 @@ void Tree::queue_actions(CLI::App& queue) {
 }
 
 void Tree::others() {
+    auto& asked = keep<Check>();
+    CLI::App* c = command(app_, "check", "what delivery would do for a domain right now",
+                          [this, &asked] { return check(asked, console_); });
+    c->add_option("DOMAIN", asked.domain, "the recipients' domain")->required();
+    c->add_option("--config", asked.config, "configuration file")->type_name("FILE");
+    c->add_flag("--no-probe", asked.no_probe, "only look up; connect to nobody");
+    c->add_option("--mx", asked.mx, "only this MX host")->type_name("HOST");
+    json_flag(c, asked.json);
     auto& status_remote = keep<Remote>();
     remote_options(command(app_, "status", "one screen: queue, rates, TLS levels, recent failures",
                            [this, &status_remote] { return status(status_remote, console_); }),

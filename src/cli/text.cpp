@@ -1,5 +1,6 @@
 // Queue and status for people, from the JSON that scripts get.
 #include "commands.hpp"
+#include "fields.hpp"
 
 #include "danelaw/base/text.hpp"
 
@@ -11,32 +12,6 @@ namespace danelaw::cli {
 namespace {
 
 namespace json = boost::json;
-
-std::string text_of(const json::object& o, std::string_view key) {
-    const json::value* v = o.if_contains(key);
-    if (v == nullptr || v->is_null()) return "";
-    if (v->is_string()) return printable(std::string_view(v->get_string()), 500);
-    return json::serialize(*v);
-}
-
-std::uint64_t number_of(const json::object& o, std::string_view key) {
-    const json::value* v = o.if_contains(key);
-    boost::system::error_code wrong;
-    const auto n = v == nullptr ? 0 : v->to_number<std::uint64_t>(wrong);
-    return wrong ? 0 : n;
-}
-
-const json::object& object_of(const json::object& o, std::string_view key) {
-    static const json::object none;
-    const json::value* v = o.if_contains(key);
-    return v != nullptr && v->is_object() ? v->get_object() : none;
-}
-
-const json::array& array_of(const json::object& o, std::string_view key) {
-    static const json::array none;
-    const json::value* v = o.if_contains(key);
-    return v != nullptr && v->is_array() ? v->get_array() : none;
-}
 
 std::int64_t seconds_between(Time a, Time b) {
     return std::chrono::duration_cast<Seconds>(b - a).count();
@@ -156,6 +131,9 @@ void render_status(std::ostream& out, const json::object& s) {
         << (text_of(health, "ok") == "true" ? "healthy" : "NOT healthy") << "\n";
     for (const json::value& p : array_of(health, "problems")) {
         out << "  ! " << printable(std::string_view(p.as_string()), 500) << "\n";
+    }
+    for (const json::value& w : array_of(health, "warnings")) {
+        out << "  ~ " << printable(std::string_view(w.as_string()), 500) << "\n";
     }
     out << "queue      " << number_of(q, "messages") << " messages, " << number_of(q, "recipients") << " recipients ("
         << number_of(q, "active") << " active, " << number_of(q, "deferred") << " deferred, " << number_of(q, "held")

@@ -1,5 +1,6 @@
 // `danelaw tlsa generate` and `tlsa rollover`: records for certificates and keys, and how to change them without a gap.
 #include "commands.hpp"
+#include "local.hpp"
 
 #include "danelaw/config/load.hpp"
 #include "danelaw/delivery/resolver_options.hpp"
@@ -152,15 +153,6 @@ Result<Published> find_published(const dns::Name& host, unsigned port, const con
     return found;
 }
 
-Result<config::Settings> settings_for(const std::string& file) {
-    const bool given = !file.empty();
-    const std::string from = given ? file : default_config;
-    if (!given && !std::filesystem::exists(from)) return config::parse("", "", SystemClock().now()).settings;
-    config::Loaded loaded = config::load(from, SystemClock().now());
-    if (!loaded.valid()) return fail(Errc::config, from + " is not valid; see: danelaw config check --config " + from);
-    return std::move(loaded.settings);
-}
-
 Result<tls::RolloverRequest> request_from(const TlsaRollover& asked) {
     tls::RolloverRequest request;
     const auto host = dns::Name::from(asked.host);
@@ -235,7 +227,7 @@ void print_steps(std::ostream& out, const tls::RolloverRequest& request, const t
 int tlsa_rollover(const TlsaRollover& asked, Console console) {
     auto request = request_from(asked);
     if (!request) return complain(console, request.error().detail);
-    const auto settings = settings_for(asked.config);
+    const auto settings = local_settings(asked.config);
     if (!settings) return complain(console, settings.error().detail);
     const auto published = find_published(request->base, asked.port, *settings);
     if (!published) return complain(console, published.error().detail);

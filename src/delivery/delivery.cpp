@@ -207,7 +207,6 @@ Task<Delivery::Next> Delivery::try_address(const dane::HostPlan& host, Endpoint 
             host_failure.demand = host.requirement == dane::Requirement::may ? dane::HostFailure::Demand::opportunistic
                                                                              : dane::HostFailure::Demand::policy;
             failures_.push_back(std::move(host_failure));
-            count_session(host, endpoint, nullptr, &failure);
             attempt.tls = failure.tls;
             attempt.reason = failure.reason;
             attempt.code = failure.code;
@@ -217,7 +216,6 @@ Task<Delivery::Next> Delivery::try_address(const dane::HostPlan& host, Endpoint 
             note(std::move(attempt));
             co_return Next::address;
         }
-        if (channel->messages == 0) count_session(host, endpoint, &*channel, nullptr);
         const auto next = co_await hand_over(std::move(*channel), host, std::move(attempt));
         if (next) co_return *next;
         // a pooled connection had gone stale: once more over a new one, free of charge (H107, SC-060)
@@ -421,7 +419,6 @@ void Delivery::note_skip(const dane::HostPlan& host, const dane::HostFailure& fa
     attempt.enhanced = status_of(failure.reason, Verdict::deferred, failure.detail);
     attempt.text = failure.text;
     note(std::move(attempt));
-    count_session(host, std::nullopt, nullptr, nullptr);
     failures_.push_back(failure);
 }
 

@@ -38,8 +38,6 @@ class Delivery {
     std::optional<dane::HostFailure> cannot_take(const Channel& channel, const Needs& needs) const;
     Task<std::optional<Next>> hand_over(Channel channel, const dane::HostPlan& host, Attempt attempt);
     Task<Result<std::unique_ptr<Content>>> content_for(Needs& needs, const Channel& channel);
-    void count_session(const dane::HostPlan& host, std::optional<Endpoint> endpoint, Channel* channel,
-                       const ChannelFailure* failure);
     Task<void> hold();
     void take_results(const TransactionResult& result, const Channel& channel, const dane::HostPlan& host,
                       Attempt& attempt);

@@ -28,14 +28,15 @@ struct Context {
     log::Log& log;
     Counters& counters;
     Time started{};
-    std::function<resolver::Resolver::Counters()> dns;
-    std::function<std::vector<std::string>()> problems;                  // for health; empty when all is well
-    std::function<std::shared_ptr<const report::NoticeMaker>()> notices; // of the configuration now in force
-    std::function<std::string()> token;                                  // "" when none is demanded
-    std::function<void()> flushed;       // after flush or release: destinations are to be tried anew, at once
+    std::function<resolver::Resolver::Counters()> dns{};
+    std::function<std::vector<std::string>()> problems{};                  // for health; empty when all is well
+    std::function<std::vector<std::string>()> warnings{};                  // to be looked at, but mail flows
+    std::function<std::shared_ptr<const report::NoticeMaker>()> notices{}; // of the configuration now in force
+    std::function<std::string()> token{};                                  // "" when none is demanded
+    std::function<void()> flushed{}; // after flush or release: destinations are to be tried anew, at once
     // TLS reports of a day ("" is yesterday), shown or sent; null until wired.
-    std::function<Task<Result<boost::json::value>>(std::string day)> tlsrpt_show;
-    std::function<Task<Result<boost::json::value>>(std::string day, bool dry_run)> tlsrpt_send;
+    std::function<Task<Result<boost::json::value>>(std::string day)> tlsrpt_show{};
+    std::function<Task<Result<boost::json::value>>(std::string day, bool dry_run)> tlsrpt_send{};
 };
 
 Task<http::Response> handle(Context& context, http::Request request);

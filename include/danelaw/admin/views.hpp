@@ -28,7 +28,7 @@ struct StatusFacts {
     std::vector<store::DomainCount> destinations;
     Snapshot counters;
     resolver::Resolver::Counters dns;
-    std::vector<std::string> problems;
+    std::vector<std::string> problems, warnings;
 };
 // `status --json`; health is ok when there are no problems.
 boost::json::object status_view(const StatusFacts& facts);

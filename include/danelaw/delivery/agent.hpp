@@ -12,7 +12,6 @@
 #include "danelaw/schedule/lanes.hpp"
 #include "danelaw/schedule/retry.hpp"
 #include "danelaw/store/queue.hpp"
-#include "danelaw/tlsrpt/session.hpp"
 
 #include <array>
 #include <functional>
@@ -34,7 +33,6 @@ class Reporter {
     // May set delay_notified in the updates.
     virtual Task<NoticeSet> notices(const store::Message& message, std::vector<store::RecipientUpdate>& updates,
                                     Time now) = 0;
-    virtual void session(const tlsrpt::Session& session) = 0; // for TLS reports
 };
 
 // Counted since the start; read by status and metrics on the same thread.

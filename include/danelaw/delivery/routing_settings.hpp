@@ -1,4 +1,5 @@
-// The configuration as router and channels want it. Used by the daemon and by `danelaw check`, so that both route alike.
+// The configuration as router and channels want it. Used by the daemon and by `danelaw check`, so that both route
+// alike.
 #pragma once
 
 #include "danelaw/config/settings.hpp"

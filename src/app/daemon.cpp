@@ -1,0 +1,124 @@
+// Putting the parts together: what is opened, in which order, and what each is lent. Its life: life.cpp.
+#include "daemon.hpp"
+
+#include "danelaw/delivery/resolver_options.hpp"
+#include "danelaw/delivery/routing_settings.hpp"
+
+#include <fstream>
+
+namespace danelaw::app {
+
+log::Options log_options(const config::LogSettings& settings) {
+    log::Options options;
+    switch (settings.level) {
+    case config::LogLevel::debug: options.level = log::Level::debug; break;
+    case config::LogLevel::info: options.level = log::Level::info; break;
+    case config::LogLevel::warn: options.level = log::Level::warn; break;
+    case config::LogLevel::error: options.level = log::Level::error; break;
+    }
+    options.format = settings.format == config::LogFormat::json ? log::Format::json : log::Format::text;
+    options.target = settings.target;
+    return options;
+}
+
+Daemon::Daemon(config::Settings settings)
+    : settings_(std::make_shared<const config::Settings>(std::move(settings))),
+      log_(std::make_unique<admin::CountingLog>(log::make(log_options(settings_->log)), counters_, clock_)) {
+    auto bug = [this](const std::string& task, const std::string& what) {
+        log_->event(log::Level::error, "bug", {{"task", task}, {"text", what}});
+    };
+    tasks_ = std::make_unique<net::TaskGroup>(io_.get_executor(), std::move(bug));
+}
+
+Daemon::~Daemon() = default;
+
+Result<void> Daemon::open_queue() {
+    Result<store::Opened> opened = fail(Errc::config, "queue.store: postgres is not available yet in this version");
+    if (settings_->queue.store == config::StoreKind::sqlite) {
+        store::EmbeddedOptions options;
+        options.directory = settings_->queue.path;
+        opened = store::open_embedded(std::move(options));
+    }
+    if (!opened) return fail(opened.error());
+    queue_ = std::move(opened->queue);
+    for (const std::string& p : opened->problems) log_->event(log::Level::error, "store", {{"text", p}});
+    return {};
+}
+
+void Daemon::make_notices(const config::Settings& settings, std::shared_ptr<const dkim::Keys> keys) {
+    report::NoticeSettings s;
+    s.hostname = settings.hostname;
+    s.postmaster = settings.postmaster;
+    s.lifetime = settings.queue.lifetime;
+    s.delay_warning = settings.queue.delay_warning;
+    notices_ = std::make_shared<const report::NoticeMaker>(*queue_, std::move(s), std::move(keys), pacer_);
+}
+
+Result<void> Daemon::take_keys(const config::Settings& settings) {
+    std::string token;
+    if (!settings.admin.token_file.empty() && !(std::ifstream(settings.admin.token_file) >> token)) {
+        return fail(Errc::config, settings.admin.token_file + " can't be read or is empty");
+    }
+    token_ = std::move(token);
+    make_notices(settings, nullptr);
+    return {};
+}
+
+Result<void> Daemon::open_delivery() {
+    const auto executor = io_.get_executor();
+    const auto present = [this] { return settings_; };
+    auto resolver = resolver::make_unbound(executor, delivery::resolver_options(*settings_));
+    if (!resolver) return fail(resolver.error());
+    resolver_ = std::move(*resolver);
+    delivery::StsFetcher::Parts sts{
+        executor, *resolver_, *queue_, tls_, *log_, clock_, [this] { return settings_->tls.ca_file; }, {}};
+    sts_ = std::make_unique<delivery::StsFetcher>(std::move(sts));
+    router_ = std::make_unique<delivery::Router>(*resolver_, sts_.get(), clock_, rng_,
+                                                 delivery::router_settings(*settings_, delivery::local_addresses()));
+    reporter_ = std::make_unique<Reporter>(*log_, [this] { return notices_; });
+    delivery::Agent::Parts agent{executor, *queue_, *router_, tls_, *reporter_, *log_, clock_, present};
+    agent_ = std::make_unique<delivery::Agent>(std::move(agent));
+    relay::Parts relay{executor, *queue_, *log_,
+                       clock_,   present, [this](std::vector<store::Job> jobs) { agent_->accepted(std::move(jobs)); }};
+    relay_ = std::make_unique<relay::Server>(std::move(relay));
+    Health::Parts health{*resolver_, *queue_, *log_, clock_, present};
+    health_ = std::make_unique<Health>(std::move(health));
+    return {};
+}
+
+admin::Context Daemon::admin_context() {
+    admin::Context context{*queue_, clock_, *log_, counters_};
+    context.started = started_;
+    context.dns = [this] { return resolver_->counters(); };
+    context.problems = [this] { return health_->problems(); };
+    context.warnings = [this] { return health_->warnings(); };
+    context.notices = [this] { return notices_; };
+    context.token = [this] { return token_; };
+    context.flushed = [this] { agent_->wake(delivery::Agent::Wake::forget_failures); };
+    return context;
+}
+
+Result<void> Daemon::open_admin() {
+    auto listener = net::Listener::open(io_.get_executor(), settings_->admin.address, 0660);
+    if (!listener) return fail(listener.error());
+    context_ = std::make_unique<admin::Context>(admin_context());
+    http::ServerOptions options;
+    options.on_exception = [this](const std::string& task, const std::string& what) {
+        log_->event(log::Level::error, "bug", {{"task", task}, {"text", what}});
+    };
+    auto handler = [context = context_.get()](http::Request request) {
+        return admin::handle(*context, std::move(request));
+    };
+    admin_ = std::make_unique<http::Server>(std::move(*listener), std::move(handler), std::move(options));
+    return {};
+}
+
+Result<void> Daemon::open() {
+    if (auto done = open_queue(); !done) return fail(done.error());
+    if (auto done = take_keys(*settings_); !done) return fail(done.error());
+    if (auto done = open_delivery(); !done) return fail(done.error());
+    if (auto done = relay_->listen(); !done) return fail(done.error());
+    return open_admin();
+}
+
+} // namespace danelaw::app

@@ -1,0 +1,71 @@
+// Every part of the running relay, in the order in which one needs the other, and the two changes of its life: reload
+// and the end. One io_context, one thread.
+#pragma once
+
+#include "health.hpp"
+#include "reporter.hpp"
+
+#include "danelaw/admin/api.hpp"
+#include "danelaw/config/load.hpp"
+#include "danelaw/delivery/agent.hpp"
+#include "danelaw/delivery/sts_fetcher.hpp"
+#include "danelaw/http/server.hpp"
+#include "danelaw/relay/server.hpp"
+
+#include <boost/asio/io_context.hpp>
+
+namespace danelaw::app {
+
+class Daemon {
+  public:
+    explicit Daemon(config::Settings settings);
+    ~Daemon();
+
+    log::Log& log() { return *log_; }
+    // Opens queue, resolver and listeners. Errc::config where the configuration is to blame.
+    Result<void> open();
+    // Serves until a signal, drains, and answers the exit status.
+    int run();
+
+  private:
+    using SettingsPtr = std::shared_ptr<const config::Settings>;
+
+    Result<void> open_queue();
+    Result<void> open_delivery();
+    Result<void> open_admin();
+    Result<void> take_keys(const config::Settings& settings); // what is read from files anew at a reload
+    void make_notices(const config::Settings& settings, std::shared_ptr<const dkim::Keys> keys);
+    admin::Context admin_context();
+
+    net::Task<void> live();
+    net::Task<void> wait_for_signals();
+    net::Task<void> drain();
+    void reload();
+    void announce_ready();
+
+    boost::asio::io_context io_{1};
+    SystemClock clock_;
+    SystemRng rng_;
+    Time started_ = clock_.now();
+    SettingsPtr settings_;
+    std::string token_;
+    admin::Counters counters_;
+    std::unique_ptr<log::Log> log_;
+    std::unique_ptr<store::Queue> queue_;
+    std::unique_ptr<resolver::Resolver> resolver_;
+    tls::Client tls_;
+    std::unique_ptr<delivery::StsFetcher> sts_;
+    std::unique_ptr<delivery::Router> router_;
+    std::shared_ptr<report::Pacer> pacer_ = std::make_shared<report::Pacer>();
+    std::shared_ptr<const report::NoticeMaker> notices_;
+    std::unique_ptr<Reporter> reporter_;
+    std::unique_ptr<delivery::Agent> agent_;
+    std::unique_ptr<relay::Server> relay_;
+    std::unique_ptr<Health> health_;
+    std::unique_ptr<admin::Context> context_;
+    std::unique_ptr<http::Server> admin_;
+    std::unique_ptr<net::TaskGroup> tasks_;
+    int exit_ = 0;
+};
+
+} // namespace danelaw::app

@@ -1,11 +1,16 @@
 #include "net/net_support.hpp"
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/this_coro.hpp>
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
+#include <array>
+
 namespace danelaw::net::testing {
+
+using namespace boost::asio::experimental::awaitable_operators;
 
 Task<Pair> connected_pair() {
     const auto executor = co_await boost::asio::this_coro::executor;
@@ -18,6 +23,28 @@ Task<Pair> connected_pair() {
     auto server = co_await listener->accept();
     DANELAW_CHECK(server.has_value());
     co_return Pair{std::move(*client), std::move(*server)};
+}
+
+Task<std::string> read_exactly(Stream& from, std::size_t n) {
+    std::string all;
+    std::array<char, 20000> buffer;
+    while (all.size() < n) {
+        auto got = co_await from.read_some(buffer, soon());
+        if (!got) break;
+        all.append(buffer.data(), *got);
+    }
+    co_return all;
+}
+
+Task<Result<std::size_t>> read_one(Stream& from, Deadline deadline) {
+    std::array<char, 16> buffer;
+    co_return co_await from.read_some(buffer, deadline);
+}
+
+Task<bool> handshake(Pair& pair, TlsContexts& tls) {
+    auto both = co_await (pair.client.start_tls(tls.client(), Stream::Side::client, soon()) &&
+                          pair.server.start_tls(tls.server(), Stream::Side::server, soon()));
+    co_return std::get<0>(both).has_value() && std::get<1>(both).has_value();
 }
 
 TlsContexts::TlsContexts()

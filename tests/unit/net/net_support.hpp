@@ -41,6 +41,9 @@ struct Pair {
 };
 Task<Pair> connected_pair();
 
+Task<std::string> read_exactly(Stream& from, std::size_t n); // less at an end
+Task<Result<std::size_t>> read_one(Stream& from, Deadline deadline);
+
 // Self-signed EC P-256 certificate for mx.example, made once.
 struct TlsContexts {
     TlsContexts();
@@ -52,5 +55,7 @@ struct TlsContexts {
     SSL_CTX* client_context;
     SSL_CTX* server_context;
 };
+
+Task<bool> handshake(Pair& pair, TlsContexts& tls); // both sides done?
 
 } // namespace danelaw::net::testing

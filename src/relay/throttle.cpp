@@ -22,8 +22,10 @@ bool Throttle::allows(const std::string& address, const std::string& user, Time 
 }
 
 void Throttle::count(const std::string& key, Time now) {
-    if (counts_.size() >= entries)
+    if (counts_.size() >= entries && now - swept_ >= window / 10) { // not each time: that would be quadratic
+        swept_ = now;
         std::erase_if(counts_, [now](const auto& item) { return now - item.second.since >= window; });
+    }
     if (counts_.size() >= entries && !counts_.contains(key)) counts_.erase(counts_.begin()); // bounded above all
     auto& entry = counts_[key];
     if (entry.failures == 0 || now - entry.since >= window) entry = Count{0, now};

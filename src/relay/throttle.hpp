@@ -30,6 +30,7 @@ class Throttle {
     bool below(const std::string& key, int most, Time now);
     void count(const std::string& key, Time now);
     std::unordered_map<std::string, Count> counts_;
+    Time swept_{};
 };
 
 } // namespace danelaw::relay

@@ -37,7 +37,9 @@ Result<Users> Users::parse(std::string_view text) {
         if (colon == std::string_view::npos || colon == 0) return fail(Errc::config, where + ": not name:hash");
         std::string name(line.substr(0, colon)), hash(line.substr(colon + 1));
         hash = hash.substr(0, hash.find(':')); // further fields, as in passwd files
-        if (crypt_checksalt(hash.c_str()) == CRYPT_SALT_INVALID)
+        // A word without "$" is old DES crypt only at its one length; else it is a password in clear.
+        bool shaped = hash.starts_with('$') || hash.starts_with('_') || hash.size() == 13;
+        if (!shaped || crypt_checksalt(hash.c_str()) == CRYPT_SALT_INVALID)
             return fail(Errc::config, where + ": not a crypt(3) hash");
         if (!users.hashes_.emplace(std::move(name), hash).second)
             return fail(Errc::config, where + ": name given twice");

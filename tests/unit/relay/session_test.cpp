@@ -215,9 +215,9 @@ net::Task<void> drip(World& world) {
     (void)co_await reply(client);
     co_await deliver(client, "");
     auto began = std::chrono::steady_clock::now();
-    for (int i = 0; i < 200 && client.stream().is_open(); ++i) {
+    for (int i = 0; i < 100 && client.stream().is_open(); ++i) {
         co_await send(client, "x");
-        (void)co_await net::pause_until(net::deadline_after(10ms));
+        (void)co_await net::pause_until(net::deadline_after(40ms));
         if (client.input_waiting()) break;
     }
     EXPECT_EQ((co_await reply(client)).substr(0, 9), "421 4.4.2");

@@ -70,8 +70,14 @@ Result<void> Daemon::open_delivery() {
     auto resolver = resolver::make_unbound(executor, delivery::resolver_options(*settings_));
     if (!resolver) return fail(resolver.error());
     resolver_ = std::move(*resolver);
-    delivery::StsFetcher::Parts sts{
-        executor, *resolver_, *queue_, tls_, *log_, clock_, [this] { return settings_->tls.ca_file; }, {}};
+    delivery::StsFetcher::Parts sts{executor,
+                                    *resolver_,
+                                    *queue_,
+                                    tls_,
+                                    *log_,
+                                    clock_,
+                                    [this] { return settings_->tls.ca_file; },
+                                    settings_->dns.timeout + std::chrono::seconds(10)};
     sts_ = std::make_unique<delivery::StsFetcher>(std::move(sts));
     router_ = std::make_unique<delivery::Router>(*resolver_, sts_.get(), clock_, rng_,
                                                  delivery::router_settings(*settings_, delivery::local_addresses()));

@@ -148,6 +148,7 @@ net::Task<void> Daemon::live() {
 
 int Daemon::run() {
     const auto ended = [this](std::exception_ptr bug) {
+        io_.stop(); // the resolver waits for its library for as long as it lives
         if (!bug) return;
         exit_ = 1;
         try {
@@ -155,7 +156,6 @@ int Daemon::run() {
         } catch (const std::exception& e) {
             log_->event(log::Level::error, "bug", {{"task", "main"}, {"text", e.what()}});
         }
-        io_.stop();
     };
     asio::co_spawn(io_, live(), ended);
     io_.run();

@@ -56,6 +56,9 @@ Task<void> Delivery::record() {
     for (;;) { // a result that can't be written is written later: the message must not go out again meanwhile (H127)
         auto recorded = co_await agent_.parts.queue.record(entry);
         if (recorded) {
+            for (const auto& update : updates)
+                if (update.state == message::RecipientState::queued)
+                    agent_.next_claim = std::min(agent_.next_claim, update.next_attempt);
             announce(updates, recorded->removed);
             if (notices.announce) notices.announce();
             if (recorded->removed) agent_.parts.log.event(log::Level::info, "removed", {{"id", entry.id}});

@@ -29,6 +29,7 @@ bool IpAddress::is_unspecified() const {
 }
 
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
+    if (text.find('\0') != std::string_view::npos) return std::nullopt; // inet_pton() would stop there
     const std::string copy{text.substr(0, text.find('%'))};
     std::uint8_t raw[16];
     if (inet_pton(AF_INET, copy.c_str(), raw) == 1 && copy == text) return from_v4(raw);

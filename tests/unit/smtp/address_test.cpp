@@ -56,6 +56,7 @@ TEST(Path, Table) {
         {"SS-008 IPv6 without tag", "<a@[2001:db8::1]>", "error", "error"},
         {"SS-008 general", "<a@[x:y]>", "error", "error"},
         {"SS-008 bad v4", "<a@[1.2.3]>", "error", "error"},
+        {"SS-094 NUL in a literal", std::string("<a@[1.2.3.4\0]>", 14), "error", "error"},
         {"open literal", "<a@[1.2.3.4>", "error", "error"},
         {"SS-008 final dot", "<a@d.test.>", "error", "error"},
         {"double dot in domain", "<a@d..test>", "error", "error"},

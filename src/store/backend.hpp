@@ -39,11 +39,14 @@ struct ActWork {
     Queue::Action action = Queue::Action::flush;
     Filter filter;
     Time now{};
-    Queue::Acted acted;      // summed over the slices committed
-    std::int64_t cursor = 0; // where the next slice begins
+    Queue::Acted acted;                                  // summed over the slices committed
+    enum class Trace { keep, none } trace = Trace::keep; // of messages removed
+    std::int64_t cursor = 0;                             // where the next slice begins; the shared store goes by id
+    std::string cursor_id;
     bool done = false;
     Queue::Acted slice; // answer of this slice, added to `acted` once it is committed
     std::int64_t next = 0;
+    std::string next_id;
 };
 struct PutWork {
     std::string table, key, value;

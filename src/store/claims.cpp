@@ -72,6 +72,13 @@ std::size_t Claims::jobs(const std::string& domain) const {
     return it == domains_.end() ? 0 : it->second.jobs;
 }
 
+std::vector<std::pair<std::string, std::size_t>> Claims::all_jobs() const {
+    std::scoped_lock lock(mutex_);
+    std::vector<std::pair<std::string, std::size_t>> all;
+    for (const auto& [name, domain] : domains_) all.emplace_back(name, domain.jobs);
+    return all;
+}
+
 std::pair<std::size_t, std::size_t> Claims::recipients() const {
     std::scoped_lock lock(mutex_);
     return {claimed_, tried_};

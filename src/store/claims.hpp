@@ -26,7 +26,8 @@ class Claims {
     bool has(std::int64_t message, std::uint32_t number) const;
     bool has_any(std::int64_t message) const;
     std::size_t jobs(const std::string& domain) const;
-    std::pair<std::size_t, std::size_t> recipients() const; // claimed; of these tried before
+    std::vector<std::pair<std::string, std::size_t>> all_jobs() const; // by domain
+    std::pair<std::size_t, std::size_t> recipients() const;            // claimed; of these tried before
 
     // When the domain's next unclaimed recipient is due, as found by the last walk over it; 0: not known. Lets claim()
     // skip a domain whose due recipients are all being tried.

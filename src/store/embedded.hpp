@@ -159,7 +159,7 @@ class Embedded final : public Backend {
     void insert_attempts(std::int64_t num, const std::vector<std::string>& attempts);
     void update_recipient(std::int64_t num, const RecipientRow& row);
     void close_message(std::int64_t num, std::span<const RecipientRow> rows, const std::vector<std::string>& attempts,
-                       Batch& batch);
+                       Batch& batch, ActWork::Trace trace = ActWork::Trace::keep);
     std::uint64_t act_on(const ActWork& work, const Selection::Picked& picked, Batch& batch);
     void note_missing(ActWork& work);
 

@@ -93,7 +93,7 @@ std::uint64_t Embedded::act_on(const ActWork& work, const Selection::Picked& pic
     }
     if (closed == 0) return touched;
     if (std::ranges::none_of(rows, [](const auto& r) { return is_open(r.state); })) {
-        close_message(picked.num, rows, {}, batch);
+        close_message(picked.num, rows, {}, batch, work.trace);
     } else {
         db_.run("UPDATE message SET open = open - ? WHERE num = ?", closed, picked.num);
     }

@@ -92,10 +92,10 @@ void Embedded::update_recipient(std::int64_t num, const RecipientRow& row) {
 
 // DQ-010: content goes when no recipient is open, in the transaction that stores the notices; the trace stays.
 void Embedded::close_message(std::int64_t num, std::span<const RecipientRow> rows,
-                             const std::vector<std::string>& attempts, Batch& batch) {
+                             const std::vector<std::string>& attempts, Batch& batch, ActWork::Trace trace) {
     auto told = attempts_of(db_, num);
     told.insert(told.end(), attempts.begin(), attempts.end());
-    {
+    if (trace == ActWork::Trace::keep) {
         auto q = db_.query("SELECT id, envelope FROM message WHERE num = ?", num);
         q.row();
         auto blob = encode_history(q.view(1), rows, told);
@@ -107,7 +107,7 @@ void Embedded::close_message(std::int64_t num, std::span<const RecipientRow> row
     if (told.size() > attempts.size()) db_.run("DELETE FROM attempt WHERE key BETWEEN ? AND ?", first, last);
     db_.run("DELETE FROM message WHERE num = ?", num);
     --batch.messages;
-    ++batch.finished;
+    if (trace == ActWork::Trace::keep) ++batch.finished;
 }
 
 // DQ-008: nothing of it is deleted; it is only never handed out again.

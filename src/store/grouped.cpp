@@ -69,7 +69,16 @@ void GroupedQueue::run() {
             std::scoped_lock lock(mutex_);
             if (stopping_ && waiting_.empty()) return;
         }
-        if (!backend_->failed()) tidy_ = backend_->housekeep();
+        tidy();
+    }
+}
+
+// Step after step until somebody wants something.
+void GroupedQueue::tidy() {
+    while (true) {
+        tidy_ = !backend_->failed() && backend_->housekeep();
+        std::scoped_lock lock(mutex_);
+        if (!tidy_ || stopping_ || !waiting_.empty()) return;
     }
 }
 
@@ -119,7 +128,8 @@ void GroupedQueue::settle(std::span<Op* const> batch) {
         return;
     }
     ++failures_;
-    if (backend_->failed()) { // DQ-003: no second try
+    // DQ-003: no second try; and none when the server is gone, since what it did is not known.
+    if (backend_->failed() || done.error().code == Errc::unavailable) {
         for (Op* op : batch) op->error = done.error();
         return;
     }
@@ -183,6 +193,7 @@ void GroupedQueue::finish(const std::shared_ptr<Op>& op) {
         auto& missing = act->slice.missing;
         act->acted.missing.insert(act->acted.missing.end(), missing.begin(), missing.end());
         act->cursor = act->next;
+        act->cursor_id = act->next_id;
         if (!act->done) {
             std::scoped_lock lock(mutex_);
             waiting_.push_back(op);

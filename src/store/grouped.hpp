@@ -52,6 +52,7 @@ class GroupedQueue final : public Queue {
     Task<Result<std::vector<Message>>> list(Filter filter, std::size_t limit, std::string after_id) override;
     Task<Result<Trace>> trace(std::string id) override;
     Task<Result<Acted>> act(Action action, Filter filter, Time now) override;
+    Task<Result<void>> forget(std::vector<std::string> ids) override;
     Task<Result<Counts>> counts() override;
     Task<Result<std::vector<DomainCount>>> domains(std::size_t limit) override;
     Task<Result<std::optional<std::string>>> get(std::string table, std::string key) override;
@@ -73,6 +74,7 @@ class GroupedQueue final : public Queue {
 
     void run(); // the writer thread
     Ops take(); // empty: time for housekeeping, or stop
+    void tidy();
     void commit(const Ops& ops);
     void settle(std::span<Op* const> batch);
     void settle_alone(Op& op, const Error& error);

@@ -140,6 +140,16 @@ Task<Result<Queue::Acted>> GroupedQueue::act(Action action, Filter filter, Time 
     co_return std::move(done->acted);
 }
 
+Task<Result<void>> GroupedQueue::forget(std::vector<std::string> ids) {
+    ActWork work;
+    work.action = Action::remove;
+    work.trace = ActWork::Trace::none;
+    work.filter.ids = std::move(ids);
+    auto done = co_await write(std::move(work));
+    if (!done) co_return fail(done.error());
+    co_return Result<void>{};
+}
+
 Task<Result<void>> GroupedQueue::put(std::string table, std::string key, std::string value) {
     PutWork work{std::move(table), std::move(key), std::move(value)};
     auto done = co_await write(std::move(work));

@@ -160,6 +160,11 @@ class Queue {
     // record() of what was claimed then gets errc::stale. bounce: claims them for the caller, who records the bounces
     // with their DSNs.
     virtual Task<Result<Acted>> act(Action action, Filter filter, Time now) = 0;
+    // Takes messages out without outcome or trace: they live on in another store (migrate).
+    virtual Task<Result<void>> forget(std::vector<std::string> ids) {
+        (void)ids;
+        co_return fail(Errc::unavailable, "this store forgets nothing");
+    }
     virtual Task<Result<Counts>> counts() = 0;
     virtual Task<Result<std::vector<DomainCount>>> domains(std::size_t limit) = 0;
 

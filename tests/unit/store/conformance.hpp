@@ -11,7 +11,7 @@ struct Kind {
     const char* name;
     std::unique_ptr<World> (*make)();
 };
-inline const Kind kinds[] = {{"sqlite", embedded_world}};
+inline const Kind kinds[] = {{"sqlite", embedded_world}, {"postgres", postgres_world}};
 
 class Conformance : public ::testing::TestWithParam<Kind> {
   protected:

@@ -84,5 +84,21 @@ class World {
     virtual std::string why_not() const { return {}; } // not empty: skip, with this reason
 };
 std::unique_ptr<World> embedded_world();
+std::unique_ptr<World> postgres_world();
+
+// A private PostgreSQL server on a unix socket, started once for all tests; why() says why there is none.
+class PostgresServer {
+  public:
+    static PostgresServer& instance();
+    const std::string& why() const { return why_; }
+    std::string new_database(); // conninfo of an empty one
+    void sql(const std::string& conninfo, const std::string& statement);
+
+  private:
+    PostgresServer();
+    ~PostgresServer();
+    std::string directory_, why_;
+    int databases_ = 0;
+};
 
 } // namespace danelaw::store

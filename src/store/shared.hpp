@@ -1,0 +1,79 @@
+// The queue on PostgreSQL, shared by several relays (issue: any of them may die without taking mail along). Each
+// recipient's lease has an owner, a fencing token that grows with every claim, and an end by the server's clock.
+#pragma once
+
+#include "backend.hpp"
+#include "claims.hpp"
+#include "codec.hpp"
+#include "postgres.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <unordered_map>
+
+namespace danelaw::store {
+
+inline constexpr std::int64_t shared_version = 1;
+extern const char* const shared_schema;
+
+// A connection set up as all of ours are: own schema, a commit is on disk when it returns.
+std::unique_ptr<PgConnection> connect_shared(const std::string& conninfo);
+
+class Shared final : public Backend {
+  public:
+    // Connects, creates or migrates the schema. Throws PgError.
+    explicit Shared(PostgresOptions options);
+    ~Shared() override; // gives its leases back
+
+    Result<void> commit(std::span<Op* const> batch) override;
+    void serve(Op& op) override;
+    bool housekeep() override;
+    bool failed() const override { return false; } // the server decides about its disk; we connect again
+    Result<std::unique_ptr<View>> view() override;
+
+  private:
+    using Steady = std::chrono::steady_clock;
+    struct Appended {
+        std::uint32_t chunks = 0;
+        Bytes octets = 0;
+        bool whole = true; // pieces came in order
+    };
+    PgConnection& connection(); // connects again when needed; throws while the server is away
+    void connect();
+    void create_or_check(PgConnection& c);
+    void lost(const PgError& e);
+
+    // One op's statements sent; what it is told is read by the receiving half, in the same order.
+    void send(PgConnection& c, Op& op);
+    void send(PgConnection& c, AddWork& work, Op& op);
+    void send(PgConnection& c, RecordWork& work);
+    void send(PgConnection& c, CountWork& work);
+    void receive(PgConnection& c, Op& op);
+    void receive(PgConnection& c, AddWork& work, Op& op);
+    void receive(PgConnection& c, RecordWork& work, Op& op);
+    Result<Params> message_params(const NewMessage& message, Claiming claiming, bool notice);
+    void committed(Op& op);
+    void act(PgConnection& c, ActWork& work);
+    std::vector<std::string> changed_by(PgConnection& c, const ActWork& work, const std::vector<std::string>& ids);
+
+    void claim(PgConnection& c, ClaimWork& work);
+    void release(PgConnection& c, const std::vector<Job>& jobs);
+    Result<void> renew(PgConnection& c, const std::vector<Job>& jobs);
+    bool purge(PgConnection& c);
+
+    PostgresOptions options_;
+    std::unique_ptr<PgConnection> connection_;
+    Claims claims_; // how many jobs of a domain this relay works on
+    std::unordered_map<std::string, Appended> appended_;
+    Steady::time_point next_try_{}, next_tidy_{};
+    Millis backoff_{};
+    std::int64_t latest_ = 0;
+    std::size_t finished_since_purge_ = 0;
+};
+
+// SQL that chooses queued messages as Filter says; the parameters it needs are appended to `params`.
+std::string shared_where(const Filter& filter, const std::string& after, Params& params);
+// … and of their recipients, those the filter concerns. `r` is the alias.
+std::string shared_concerns(const Filter& filter, Params& params);
+
+} // namespace danelaw::store

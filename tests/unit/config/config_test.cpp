@@ -23,6 +23,11 @@ std::string problems(const std::string& yaml) {
     return all;
 }
 
+// Keys whose feature comes later are refused when set, never ignored; what they hold is read all the same.
+bool gated(const Problem& p) {
+    return p.message.ends_with(": not available yet in this version");
+}
+
 TEST(Load, AnEmptyFileIsAWorkingLoopbackRelay) {
     const Folder folder;
     const std::string anchors =
@@ -80,7 +85,8 @@ log: {level: debug, format: json, target: )" +
                                     f.path + R"(/log}
 )",
                                 "F", now);
-    for (const Problem& p : loaded.problems) ADD_FAILURE() << text("F", p);
+    for (const Problem& p : loaded.problems)
+        if (!gated(p)) ADD_FAILURE() << text("F", p);
     const Settings& s = loaded.settings;
     EXPECT_EQ(s.hostname, "relay.example.com");
     EXPECT_EQ(s.listeners[0].tls, ListenerTls::required);
@@ -106,7 +112,8 @@ log: {level: debug, format: json, target: )" +
     // `config show` prints what loads again to the same.
     const std::string shown = show(s);
     const Loaded again = parse(shown, "F", now);
-    for (const Problem& q : again.problems) ADD_FAILURE() << text("F", q);
+    for (const Problem& q : again.problems)
+        if (!gated(q)) ADD_FAILURE() << text("F", q);
     EXPECT_EQ(show(again.settings), shown);
 }
 
@@ -182,8 +189,10 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"admin: {address: \"0.0.0.0:8025\"}", "F:1:18: an admin address beyond loopback needs admin.token_file\n"},
         Bad{"admin: {token_file: /nowhere/t}", "F:1:21: /nowhere/t can't be read or is empty\n"},
         Bad{"tlsrpt: {from: r@example.com}",
+            "F:1:16: tlsrpt.from: not available yet in this version\n"
             "F:1:16: warning: without tlsrpt.dkim no report is sent by mail (RFC 8460 3)\n"},
-        Bad{"tlsrpt: {dkim: {domain: example.com}}", "F:1:16: tlsrpt.dkim needs domain, selector and private_key\n"},
+        Bad{"tlsrpt: {dkim: {domain: example.com}}", "F:1:16: tlsrpt.dkim needs domain, selector and private_key\n"
+            "F:1:16: tlsrpt.dkim: not available yet in this version\n"},
         Bad{"log: {target: /nowhere/log}", "F:1:15: the directory /nowhere does not exist\n"},
         Bad{"log: {target: syslog}", "F:1:15: log.target must be stderr, journald or the path of a file\n"},
         // -- policies (D-27)

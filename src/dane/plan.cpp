@@ -144,6 +144,9 @@ Plan plan(const Facts& facts, const TlsRules& rules, const Ourselves& self) {
     }
     const auto& list = std::get<Sifted>(sifted);
     out.notes = list.notes;
+    if (list.hosts.size() > limits::hosts) // DANE-055: choose_hosts() kept the best
+        out.notes.push_back("used the best " + std::to_string(limits::hosts) + " of " +
+                            std::to_string(list.hosts.size()) + " MX hosts");
     if (list.cut) out.absence_is_final = false;
 
     auto hosts = facts.hosts;

@@ -45,8 +45,11 @@ Task<void> Delivery::run() {
     } else {
         RouteOptions options;
         options.requiretls = message_.envelope.requiretls && !message_.envelope.reverse_path.empty();
-        options.tls_required_no = no_more_than_a_wish(message_.envelope);
+        options.tls_required_no = message_.envelope.content.tls_required_no && !message_.envelope.requiretls; // SC-124
         options.tls_report = message_.envelope.origin == message::Origin::tls_report;
+        options.fresh = start_.job.attempts > 0; // a retry asks again (DANE-014)
+        const auto& envelope = message_.envelope;
+        options.sts_again = schedule::expired(agent_.retry_rules(), envelope.received_at, agent_.age_now()); // MS-046
         auto route = co_await agent_.parts.router.route(domain_, options);
         rules_ = route.destination.rules;
         if (route.destination.hold) {

@@ -17,10 +17,12 @@ namespace {
 constexpr Seconds longest_use{30};
 constexpr std::size_t remembered = 20000;
 
-bool all_answered(const dane::Facts& facts) {
+// Is there an answer to everything the planner wants to know, and none of them a failure?
+bool all_answered(const dane::Facts& facts, const dane::TlsRules& rules) {
     if (facts.mx && facts.mx->failed()) return false;
     for (const auto& host : facts.hosts) {
         if (host.a.failed() || host.aaaa.failed()) return false;
+        if (dane::needs_alias_check(facts, host, rules) || dane::next_tlsa_base(facts, host, rules)) return false;
         if (host.first_alias && (*host.first_alias == dns::Status::bogus || *host.first_alias == dns::Status::error))
             return false;
         for (const auto& lookup : host.tlsa)
@@ -42,6 +44,72 @@ std::chrono::year_month_day utc_day(Time now) {
     return std::chrono::year_month_day{std::chrono::floor<std::chrono::days>(now)};
 }
 
+// What the lookups of one destination write into. Shared by them: one that is cut off may end after whoever wanted it.
+struct Gathering {
+    dane::Facts facts;
+    dane::TlsRules rules;
+    bool ipv4 = true, ipv6 = true;
+};
+using Shared = std::shared_ptr<Gathering>;
+
+// A task that throws is a bug; its answer then stays what a default-made one is, a failure.
+void let_it_fail(const std::string&, const std::string&) {}
+
+Task<void> look_up_aaaa(resolver::Resolver& resolver, Shared into, std::size_t at) {
+    auto answer = co_await resolver.aaaa(into->facts.hosts[at].name);
+    into->facts.hosts[at].aaaa = std::move(answer);
+}
+
+// Both families together, and both ended before anything else is asked (DANE-040).
+Task<void> look_up_addresses(resolver::Resolver& resolver, Shared into, std::size_t at) {
+    const dns::Name name = into->facts.hosts[at].name;
+    const auto executor = co_await boost::asio::this_coro::executor;
+    net::TaskGroup pair(executor, let_it_fail);
+    if (into->ipv6)
+        pair.spawn("AAAA", look_up_aaaa(resolver, into, at));
+    else
+        into->facts.hosts[at].aaaa = not_wanted(name);
+    auto a = not_wanted(name);
+    if (into->ipv4) a = co_await resolver.a(name);
+    into->facts.hosts[at].a = std::move(a);
+    co_await pair.join();
+}
+
+// Then, only when they call for it, the first alias and TLSA.
+Task<void> look_up_host(resolver::Resolver& resolver, Shared into, std::size_t at) {
+    co_await look_up_addresses(resolver, into, at);
+    if (dane::needs_alias_check(into->facts, into->facts.hosts[at], into->rules)) {
+        auto alias = co_await resolver.cname(into->facts.hosts[at].name);
+        auto& host = into->facts.hosts[at];
+        host.first_alias = alias.status;
+        host.first_alias_why = alias.why;
+        host.first_alias_ttl = alias.ttl;
+    }
+    while (auto base = dane::next_tlsa_base(into->facts, into->facts.hosts[at], into->rules)) {
+        dane::TlsaLookup lookup;
+        lookup.base = *base;
+        lookup.answer = co_await resolver.tlsa(dns::tlsa_owner(*base, into->facts.next_hop.port));
+        into->facts.hosts[at].tlsa.push_back(std::move(lookup));
+    }
+}
+
+// The rules that decide which lookups are made: facts gathered under others are not to be used (SC-123).
+std::string key_of(const policy::Destination& destination) {
+    const auto& hop = destination.hop;
+    std::string key = hop.kind == dane::NextHop::Kind::host ? "host " : "domain ";
+    key += hop.name.text() + ":" + std::to_string(hop.port);
+    key += " " + std::string(word(destination.rules.policy)) + " " + std::string(word(destination.rules.insecure_mx));
+    return key;
+}
+
+bool awaits_sts(const dane::Plan& plan, const dane::TlsRules& rules) {
+    if (plan.halt || !policy::wants_sts(plan.next_hop, rules)) return false;
+    return std::any_of(plan.hosts.begin(), plan.hosts.end(), [](const auto& host) { // MS-061, MS-064
+        return host.requirement != dane::Requirement::skip &&
+               (host.requirement != dane::Requirement::dane || !host.secured);
+    });
+}
+
 } // namespace
 
 struct Router::Impl {
@@ -53,40 +121,12 @@ struct Router::Impl {
     Impl(resolver::Resolver& r, StsSource* s, const Clock& c, Rng& g, RouterSettings settings_)
         : resolver(r), sts(s), clock(c), rng(g), settings(std::move(settings_)) {}
 
-    // Addresses first, both families together; then, only when they call for it, the alias and TLSA (DANE-040).
-    Task<void> look_up(dane::Facts& facts, std::size_t at, const dane::TlsRules& rules) {
-        {
-            const auto executor = co_await boost::asio::this_coro::executor;
-            net::TaskGroup pair(executor, [](const std::string&, const std::string&) {});
-            if (settings.use_ipv6)
-                pair.spawn("AAAA", fetch_aaaa(facts.hosts[at]));
-            else
-                facts.hosts[at].aaaa = not_wanted(facts.hosts[at].name);
-            if (settings.use_ipv4)
-                facts.hosts[at].a = co_await resolver.a(facts.hosts[at].name);
-            else
-                facts.hosts[at].a = not_wanted(facts.hosts[at].name);
-            co_await pair.join();
-        }
-        auto& host = facts.hosts[at];
-        if (dane::needs_alias_check(facts, host, rules)) {
-            auto alias = co_await resolver.cname(host.name);
-            host.first_alias = alias.status;
-            host.first_alias_why = alias.why;
-            host.first_alias_ttl = alias.ttl;
-        }
-        while (auto base = dane::next_tlsa_base(facts, host, rules)) {
-            dane::TlsaLookup lookup;
-            lookup.base = *base;
-            lookup.answer = co_await resolver.tlsa(dns::tlsa_owner(*base, facts.next_hop.port));
-            host.tlsa.push_back(std::move(lookup));
-        }
-    }
-
-    Task<void> fetch_aaaa(dane::HostFacts& host) { host.aaaa = co_await resolver.aaaa(host.name); }
-
     Task<dane::Facts> gather(const policy::Destination& destination) {
-        dane::Facts facts;
+        const auto shared = std::make_shared<Gathering>();
+        auto& facts = shared->facts;
+        shared->rules = destination.rules;
+        shared->ipv4 = settings.use_ipv4;
+        shared->ipv6 = settings.use_ipv6;
         facts.next_hop = destination.hop;
         if (facts.next_hop.kind == dane::NextHop::Kind::mx_lookup) facts.mx = co_await resolver.mx(facts.next_hop.name);
         const auto choice = dane::choose_hosts(facts.next_hop, facts.mx ? &*facts.mx : nullptr, settings.self, rng);
@@ -99,10 +139,9 @@ struct Router::Impl {
             facts.hosts.push_back(std::move(host));
         }
         const auto executor = co_await boost::asio::this_coro::executor;
-        net::TaskGroup side_by_side(executor, [](const std::string&, const std::string&) {});
-        for (std::size_t n = 1; n < facts.hosts.size(); ++n)
-            side_by_side.spawn("host", look_up(facts, n, destination.rules));
-        if (!facts.hosts.empty()) co_await look_up(facts, 0, destination.rules);
+        net::TaskGroup side_by_side(executor, let_it_fail);
+        for (std::size_t n = 0; n < facts.hosts.size(); ++n)
+            side_by_side.spawn("host", look_up_host(resolver, shared, n));
         co_await side_by_side.join();
         co_return facts;
     }
@@ -118,7 +157,13 @@ struct Router::Impl {
         }
     }
 
-    Task<dane::Facts> facts_for(const std::string& key, const policy::Destination& destination, bool fresh) {
+    Task<dane::Facts> facts_for(const policy::Destination& destination, bool fresh) {
+        if (destination.hop.kind == dane::NextHop::Kind::literal) {
+            dane::Facts none;
+            none.next_hop = destination.hop;
+            co_return none;
+        }
+        const auto key = key_of(destination);
         const auto now = std::chrono::steady_clock::now();
         const auto found = kept.find(key);
         if (!fresh && found != kept.end() && now < found->second.until) {
@@ -128,7 +173,7 @@ struct Router::Impl {
         }
         auto facts = co_await gather(destination);
         kept.erase(key);
-        if (all_answered(facts)) {
+        if (all_answered(facts, destination.rules)) {
             const auto ttl = std::min(dane::plan(facts, destination.rules, settings.self).ttl, longest_use);
             if (kept.size() >= remembered) kept.clear();
             if (ttl.count() > 0) kept[key] = Kept{facts, std::chrono::steady_clock::now() + ttl};
@@ -158,28 +203,30 @@ Task<Route> Router::route(std::string lane, RouteOptions options) {
     Route out;
     out.destination =
         policy::destination(lane, im.settings.policies, im.settings.tls, im.settings.port, utc_day(im.clock.now()));
-    const auto wish = options.tls_report        ? policy::Wish::tls_report
-                      : options.tls_required_no ? policy::Wish::tls_required_no
-                                                : policy::Wish::none;
-    // An operator's `tls:` in policies stands against TLS-Required: No; the general one does not (SC-123, D-25).
+    const bool waived = options.tls_required_no && !options.requiretls; // SC-124: the envelope wins
+    const auto wish = options.tls_report ? policy::Wish::tls_report
+                      : waived           ? policy::Wish::tls_required_no
+                                         : policy::Wish::none;
     out.destination.rules = policy::rules_for(out.destination.rules, wish);
     if (out.destination.halt) {
         out.plan.next_hop = out.destination.hop;
         out.plan.halt = out.destination.halt;
         co_return out;
     }
-    const auto& rules = out.destination.rules;
-    auto key = lane;
-    if (wish != policy::Wish::none) key += "|waived"; // other rules, other lookups
-    out.facts = co_await im.facts_for(key, out.destination, options.fresh);
-    out.plan = dane::plan(out.facts, rules, im.settings.self);
-    const bool some_without_dane = std::any_of(out.plan.hosts.begin(), out.plan.hosts.end(), [](const auto& host) {
-        return host.requirement != dane::Requirement::skip &&
-               (host.requirement != dane::Requirement::dane || !host.secured);
-    });
-    if (im.sts && !out.plan.halt && some_without_dane && policy::wants_sts(out.destination.hop, rules)) {
-        out.sts = co_await im.sts->policy_for(out.destination.hop.name, StsSource::Freshness::cached);
-        if (out.sts.policy) out.plan = policy::with_sts(std::move(out.plan), *out.sts.policy, rules);
+    const dane::TlsRules rules = out.destination.rules;
+    const dane::Ourselves self = im.settings.self;
+    out.facts = co_await im.facts_for(out.destination, options.fresh);
+    const dane::Plan by_dns = dane::plan(out.facts, rules, self);
+    out.plan = by_dns;
+    if (im.sts && awaits_sts(by_dns, rules)) {
+        auto freshness = options.sts_again ? StsSource::Freshness::ask_again : StsSource::Freshness::cached;
+        out.sts = co_await im.sts->policy_for(out.destination.hop.name, freshness);
+        if (out.sts.policy) out.plan = policy::with_sts(by_dns, *out.sts.policy, rules);
+        const bool would_bounce = out.plan.halt && out.plan.halt->verdict == Verdict::bounced;
+        if (would_bounce && freshness == StsSource::Freshness::cached) { // MS-046: not by an old policy
+            out.sts = co_await im.sts->policy_for(out.destination.hop.name, StsSource::Freshness::ask_again);
+            out.plan = out.sts.policy ? policy::with_sts(by_dns, *out.sts.policy, rules) : by_dns;
+        }
     }
     if (options.requiretls) out.plan = policy::with_requiretls(std::move(out.plan), rules);
     co_return out;

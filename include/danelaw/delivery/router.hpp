@@ -1,6 +1,6 @@
-// From a recipient domain to its plan: gathers DNS facts step by step, as the pure planner asks for them, applies the operator's
-// policies, MTA-STS and the message's own wishes. Called by delivery for every attempt (DANE-014) and by `danelaw check`
-// (DANE-130). One thread.
+// From a recipient domain to its plan: gathers DNS facts step by step, as the pure planner asks for them, applies the
+// operator's policies, MTA-STS and the message's own wishes. Called by delivery for every attempt (DANE-014) and by
+// `danelaw check` (DANE-130). One thread.
 #pragma once
 
 #include "danelaw/base/random.hpp"
@@ -23,7 +23,8 @@ struct RouteOptions {
     bool requiretls = false;      // and a sender that is not null
     bool tls_required_no = false; // `TLS-Required: No`, and no REQUIRETLS
     bool tls_report = false;      // a TLS report: out whatever TLS does (TR-045)
-    bool fresh = false;           // not from the route cache (`check`, an attempt after a failed one)
+    bool fresh = false;           // not from the route cache (`check`, an attempt after a failed one: DANE-014)
+    bool sts_again = false;       // before a bounce: ask whether the MTA-STS policy changed (MS-046)
 };
 
 struct Route {

@@ -65,10 +65,6 @@ Result<std::int64_t> Embedded::insert(const NewMessage& message, Batch& batch) {
     const auto& recipients = message.message.recipients;
     if (recipients.size() > numbers_most) return fail(Errc::limit, "too many recipients");
     if (message.content.size() > numbers_most * limits::chunk) return fail(Errc::limit, "content is too large");
-    {
-        auto q = db_.query("SELECT num FROM message WHERE id = ?", envelope.id);
-        if (q.row()) return fail(Errc::limit, "id " + envelope.id + " is in the queue already");
-    }
     auto appended = pending_.find(envelope.id);
     std::int64_t num = appended == pending_.end() ? next_num_++ : appended->second;
     std::uint32_t first = 0;
@@ -86,8 +82,9 @@ Result<std::int64_t> Embedded::insert(const NewMessage& message, Batch& batch) {
     }
     envelope.content.size = size;
     auto open = std::ranges::count_if(recipients, [](const auto& r) { return is_open(code(r.state)); });
-    db_.run("INSERT INTO message VALUES(?, ?, ?, ?, ?, ?, ?)", num, envelope.id, millis(envelope.received_at), size,
-            open, envelope.reverse_path, Blob{encode(envelope)});
+    db_.run("INSERT INTO message VALUES(?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", num, envelope.id,
+            millis(envelope.received_at), size, open, envelope.reverse_path, Blob{encode(envelope)});
+    if (db_.changes() == 0) return fail(Errc::limit, "id " + envelope.id + " is in the queue already");
     insert_chunks(num, first, message.content);
     for (const auto& r : recipients) insert_recipient(num, to_row(r), batch);
     insert_attempts(num, message.attempts);

@@ -13,8 +13,16 @@ constexpr std::int64_t purge_step = 500;
 } // namespace
 
 bool Embedded::make_room() {
+    bool dropped = directory_.drop_ballast();
     ballast_ = false;
-    return directory_.drop_ballast();
+    int frames = wal_frames_;
+    wal_frames_ = 0;
+    if (frames == 0) return dropped;
+    // The log moves into the database, which may take what the ballast left; then the log's own room is used again.
+    int rc = sqlite3_wal_checkpoint_v2(db_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+    SqlError e{rc == SQLITE_OK ? rc : sqlite3_extended_errcode(db_.handle()), "checkpoint"};
+    if (rc != SQLITE_OK) (void)broken(e);
+    return dropped || rc == SQLITE_OK;
 }
 
 bool Embedded::housekeep() {

@@ -142,9 +142,9 @@ void large_queue(const EmbeddedOptions& options) {
     auto size = [&] { return std::filesystem::file_size(options.directory + "/queue.db") >> 20; };
     timed("space given back", [&] {
         auto before = size();
-        for (auto last = before + 1; size() != last || size() == before;) {
+        for (auto [last, same] = std::pair(before, 0); same < 6; ::usleep(500000)) {
+            same = size() == last ? same + 1 : 0;
             last = size();
-            ::usleep(500000);
         }
         return std::to_string(before) + " MiB to " + std::to_string(size()) + " MiB";
     });

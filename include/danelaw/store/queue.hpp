@@ -193,10 +193,10 @@ struct EmbeddedOptions {
     std::string directory;
     Millis trace_kept = std::chrono::hours(24 * 7);
     std::size_t traces_most = 100000;
-    Bytes cache = 48 << 20;  // pages of the database in memory
-    Bytes recent = 32 << 20; // content of mail just added, so that its first delivery reads nothing
-    Bytes ballast = 8 << 20; // given up so that outcomes can be recorded on a full disk
-    std::string vfs;         // SQLite's VFS; tests put one that forgets unsynced writes here
+    Bytes cache = 48 << 20;   // pages of the database in memory
+    Bytes recent = 32 << 20;  // content of mail just added, so that its first delivery reads nothing
+    Bytes ballast = 32 << 20; // given up so that outcomes can be recorded on a full disk; the log's largest size
+    std::string vfs;          // SQLite's VFS; tests put one that forgets unsynced writes here
 };
 // Opens (creating it when missing), recovers, sets damaged records aside and names them in `problems` (DQ-007, DQ-008).
 // errc::unavailable: another process has it. errc::config: made by a newer version; nothing was touched (DQ-064).

@@ -1,0 +1,2 @@
+// The planner's own test facts serve here too.
+#include "dane/facts_support.cpp"

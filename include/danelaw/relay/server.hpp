@@ -47,7 +47,7 @@ struct Counter {
 class Server {
   public:
     explicit Server(Parts parts);
-    ~Server(); // cancels what was not drained
+    ~Server(); // after drain(): sessions are joined before their server goes
 
     // Reads certificates and users and opens every listener of the settings; errc::config or errc::io names which and
     // why.

@@ -72,36 +72,37 @@ std::string MemoryLog::text() const {
 namespace {
 
 struct Pem {
-    EVP_PKEY* key = EVP_EC_gen("P-256");
-    X509* certificate = X509_new();
+    std::shared_ptr<EVP_PKEY> key{EVP_EC_gen("P-256"), EVP_PKEY_free};
+    std::shared_ptr<X509> certificate{X509_new(), X509_free};
 };
 
 Pem make_certificate(const char* name, const Pem* issuer) {
     Pem made;
-    ASN1_INTEGER_set(X509_get_serialNumber(made.certificate), 1);
-    X509_set_version(made.certificate, 2);
-    X509_gmtime_adj(X509_getm_notBefore(made.certificate), -3600);
-    X509_gmtime_adj(X509_getm_notAfter(made.certificate), 3600);
-    X509_set_pubkey(made.certificate, made.key);
-    auto* subject = X509_get_subject_name(made.certificate);
+    X509* x = made.certificate.get();
+    ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
+    X509_set_version(x, 2);
+    X509_gmtime_adj(X509_getm_notBefore(x), -3600);
+    X509_gmtime_adj(X509_getm_notAfter(x), 3600);
+    X509_set_pubkey(x, made.key.get());
+    auto* subject = X509_get_subject_name(x);
     X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(name), -1, -1, 0);
-    X509_set_issuer_name(made.certificate, issuer ? X509_get_subject_name(issuer->certificate) : subject);
+    X509_set_issuer_name(x, issuer ? X509_get_subject_name(issuer->certificate.get()) : subject);
     if (issuer == nullptr) {
         auto* ca = X509V3_EXT_conf_nid(nullptr, nullptr, NID_basic_constraints, "critical,CA:TRUE");
-        X509_add_ext(made.certificate, ca, -1);
+        X509_add_ext(x, ca, -1);
         X509_EXTENSION_free(ca);
     }
-    X509_sign(made.certificate, issuer ? issuer->key : made.key, EVP_sha256());
+    X509_sign(x, issuer ? issuer->key.get() : made.key.get(), EVP_sha256());
     return made;
 }
 
 void write(const Pem& pem, const std::string& certificate, const std::string& key) {
     if (FILE* f = std::fopen(certificate.c_str(), "w")) {
-        PEM_write_X509(f, pem.certificate);
+        PEM_write_X509(f, pem.certificate.get());
         std::fclose(f);
     }
     if (FILE* f = std::fopen(key.c_str(), "w")) {
-        PEM_write_PrivateKey(f, pem.key, nullptr, nullptr, 0, nullptr, nullptr);
+        PEM_write_PrivateKey(f, pem.key.get(), nullptr, nullptr, 0, nullptr, nullptr);
         std::fclose(f);
     }
 }
@@ -122,6 +123,11 @@ TlsFiles::TlsFiles() {
     write(make_certificate("stranger", nullptr), foreign_certificate, foreign_key);
 }
 
+TlsFiles::~TlsFiles() {
+    std::error_code ignored;
+    std::filesystem::remove_all(std::filesystem::path(certificate).parent_path(), ignored);
+}
+
 const TlsFiles& tls_files() {
     static const TlsFiles files;
     return files;
@@ -138,7 +144,9 @@ World::World() : settings(std::make_shared<config::Settings>()) {
     settings->listeners = {listener};
 }
 
-World::~World() = default;
+World::~World() {
+    if (server) run(stop(2s)); // sessions are joined before their server goes
+}
 
 void World::open() {
     Parts parts{io.get_executor(),

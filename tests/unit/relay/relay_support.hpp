@@ -87,6 +87,9 @@ class SteppedClock final : public Clock {
 // Self-signed certificate and key as files, a CA with client certificates, made once in a directory of the test's own.
 struct TlsFiles {
     TlsFiles();
+    ~TlsFiles();
+    TlsFiles(const TlsFiles&) = delete;
+    TlsFiles& operator=(const TlsFiles&) = delete;
     std::string certificate, private_key, client_ca;
     std::string client_certificate, client_key;   // signed by client_ca
     std::string foreign_certificate, foreign_key; // by nobody we know

@@ -16,7 +16,8 @@ constexpr std::uint32_t successes_to_grow = 50;
 } // namespace
 
 Pool::Pool(boost::asio::any_io_executor executor, tls::Client& tls, PoolRules rules)
-    : executor_(executor), tls_(tls), rules_(rules), tasks_(executor, [](const std::string&, const std::string&) {}) {}
+    : executor_(executor), tls_(tls), rules_(rules), sweep_now_(executor),
+      tasks_(executor, [](const std::string&, const std::string&) {}) {}
 
 std::optional<Channel> Pool::reusable(Slot& slot, const dane::HostPlan& host, const std::string& identity) {
     for (auto at = slot.idle.rbegin(); at != slot.idle.rend();
@@ -175,13 +176,14 @@ Task<void> Pool::sweep() {
         }
         for (auto& channel : old) retire(std::move(channel));
         if (next == net::Deadline::max()) break;
-        if (!co_await net::pause_until(next)) break;
+        if (closing_ || co_await sweep_now_.wait(next) == net::Wakeup::Woken::cancelled) break;
     }
     sweeping_ = false;
 }
 
 Task<void> Pool::close(net::Deadline deadline) {
     closing_ = true;
+    sweep_now_.notify(); // there will be nothing to sweep: a stop need not wait for it
     std::vector<Channel> all;
     for (auto& [endpoint, slot] : slots_) {
         for (auto& idle : slot.idle) all.push_back(std::move(idle.channel));

@@ -31,10 +31,10 @@ std::string address_literal(const IpAddress& a) {
     return a.v6 ? "[IPv6:" + a.text() + "]" : "[" + a.text() + "]";
 }
 
-std::string from_clause(const Envelope& envelope) {
+std::string from_clause(const Envelope& envelope, bool utf8) {
     const Client& client = envelope.client;
     const std::string where = client.address ? address_literal(*client.address) : "local";
-    if (is_plain_name(client.helo) && (envelope.smtputf8 || is_ascii(client.helo)))
+    if (is_plain_name(client.helo) && (utf8 || is_ascii(client.helo)))
         return client.helo + " (" + where + ")";
     if (client.helo.empty()) return (client.address ? where : "localhost") + " (" + where + ")";
     return (client.address ? where : "localhost") + " (helo " + comment_safe(client.helo, 200) + " " + where + ")";
@@ -45,14 +45,16 @@ std::string from_clause(const Envelope& envelope) {
 std::string received_field(const Envelope& envelope, const std::vector<Recipient>& recipients,
                            std::string_view hostname) {
     const Client& client = envelope.client;
-    std::string out = "Received: from " + from_clause(envelope) + "\r\n";
+    // UTF-8 of ours must not be what makes a message need SMTPUTF8 (SC-077): SMTPUTF8 at MAIL does not say that it does.
+    const bool utf8 = envelope.smtputf8 && envelope.content.eight_bit_header;
+    std::string out = "Received: from " + from_clause(envelope, utf8) + "\r\n";
     if (!client.tls.empty()) out += "\t(using " + comment_safe(client.tls, 200) + ")\r\n";
     if (!client.user.empty()) out += "\t(authenticated as " + comment_safe(client.user, 100) + ")\r\n";
     out += "\tby " + std::string(hostname) + " (Danelaw) with " +
            (client.protocol.empty() ? std::string("ESMTP") : client.protocol) + " id " + envelope.id;
-    // One recipient only: several would tell each about the others (RFC 5321 7.6). Non-ASCII only in a UTF-8 header.
+    // One recipient only: several would tell each about the others (RFC 5321 7.6).
     if (recipients.size() == 1 && recipients[0].address.size() < 500 &&
-        (envelope.smtputf8 || is_ascii(recipients[0].address)))
+        (utf8 || is_ascii(recipients[0].address)))
         out += "\r\n\tfor <" + recipients[0].address + ">";
     out += ";\r\n\t" + rfc5322_date(envelope.received_at) + "\r\n";
     return out;

@@ -167,6 +167,7 @@ net::Task<void> Session::accept_message(bool bare_line_ends) {
         co_await drop_transaction();
         co_return;
     }
+    t.envelope.content = t.intake->scan().facts();
     auto received = message::received_field(t.envelope, t.recipients, t.access->settings->hostname);
     auto sealed = co_await t.intake->seal(std::move(received));
     if (sealed) {

@@ -102,7 +102,12 @@ Task<std::string> NoticeMaker::returned(const message::Envelope& envelope, messa
         }
         if (piece->empty()) break;
         out += *piece;
-        if (portion == message::Portion::header && out.find("\r\n\r\n") != std::string::npos) break;
+        if (portion == message::Portion::full) continue;
+        // The piece goes on into the body, which must not be returned (DQ-052, RFC 8689 5).
+        if (const auto end = out.find("\r\n\r\n"); end != std::string::npos) {
+            out.resize(end + 2);
+            break;
+        }
     }
     co_return out;
 }

@@ -204,13 +204,14 @@ def test_failure_heals(world, relay):
 
 def test_records_published_between_two_attempts_bind(world, relay):
     """DANE-014: deferred for another cause while there was no TLSA; the retry enforces the new one."""
-    relay.configure(queue={'retry': ['1s']})
-    domain = world.domain(ttl=1)
+    relay.configure(queue={'retry': ['1h']})
+    domain = world.domain(ttl=0)
     mx = domain.host(replies={'RCPT': ['450 4.2.0 later', '250 ok']})
     mail = relay.send(domain.user())
     mail.wait('recipient', result='deferred', reason='smtp-reply')
     mx.tlsa('3 1 1 wrong')
     world.publish()
+    relay.queue('flush', '--all')
     mail.wait('recipient', result='deferred', reason='tlsa-invalid', timeout=40)
 
 

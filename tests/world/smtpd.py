@@ -481,7 +481,7 @@ class Session:
         end, quoted = len(word) + 2, False
         while end < len(argument) and (quoted or argument[end] != '>'):
             quoted ^= argument[end] == '"'
-            end += 1
+            end += 2 if quoted and argument[end] == '\\' else 1
         return argument[len(word) + 2:end], argument[end + 1:].strip()
 
     def _mail(self, argument):

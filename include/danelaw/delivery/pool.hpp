@@ -78,6 +78,7 @@ class Pool {
     std::map<Endpoint, net::Deadline> dead_;
     Stats stats_;
     bool sweeping_ = false;
+    net::Wakeup sweep_now_;
     bool closing_ = false;
     net::TaskGroup tasks_;
 };

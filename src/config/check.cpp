@@ -137,7 +137,8 @@ void check_relay(Settings& s, Report& report) {
 void check_queue(Settings& s, Report& report) {
     QueueSettings& q = s.queue;
     if (!report.given("queue.retry")) q.retry = {1min, 5min, 15min, 30min, 1h, 2h, 4h};
-    if (q.retry.empty()) report.error("queue.retry", "queue.retry must hold at least one duration");
+    if (q.retry.empty() && !report.given("queue.retry[0]"))
+        report.error("queue.retry", "queue.retry must hold at least one duration");
     if (q.store == StoreKind::postgres && q.postgres.empty()) {
         report.error("queue.store", "queue.store: postgres needs queue.postgres");
     }

@@ -34,8 +34,7 @@ std::string address_literal(const IpAddress& a) {
 std::string from_clause(const Envelope& envelope, bool utf8) {
     const Client& client = envelope.client;
     const std::string where = client.address ? address_literal(*client.address) : "local";
-    if (is_plain_name(client.helo) && (utf8 || is_ascii(client.helo)))
-        return client.helo + " (" + where + ")";
+    if (is_plain_name(client.helo) && (utf8 || is_ascii(client.helo))) return client.helo + " (" + where + ")";
     if (client.helo.empty()) return (client.address ? where : "localhost") + " (" + where + ")";
     return (client.address ? where : "localhost") + " (helo " + comment_safe(client.helo, 200) + " " + where + ")";
 }
@@ -45,7 +44,8 @@ std::string from_clause(const Envelope& envelope, bool utf8) {
 std::string received_field(const Envelope& envelope, const std::vector<Recipient>& recipients,
                            std::string_view hostname) {
     const Client& client = envelope.client;
-    // UTF-8 of ours must not be what makes a message need SMTPUTF8 (SC-077): SMTPUTF8 at MAIL does not say that it does.
+    // UTF-8 of ours must not be what makes a message need SMTPUTF8 (SC-077): SMTPUTF8 at MAIL does not say that it
+    // does.
     const bool utf8 = envelope.smtputf8 && envelope.content.eight_bit_header;
     std::string out = "Received: from " + from_clause(envelope, utf8) + "\r\n";
     if (!client.tls.empty()) out += "\t(using " + comment_safe(client.tls, 200) + ")\r\n";
@@ -53,8 +53,7 @@ std::string received_field(const Envelope& envelope, const std::vector<Recipient
     out += "\tby " + std::string(hostname) + " (Danelaw) with " +
            (client.protocol.empty() ? std::string("ESMTP") : client.protocol) + " id " + envelope.id;
     // One recipient only: several would tell each about the others (RFC 5321 7.6).
-    if (recipients.size() == 1 && recipients[0].address.size() < 500 &&
-        (utf8 || is_ascii(recipients[0].address)))
+    if (recipients.size() == 1 && recipients[0].address.size() < 500 && (utf8 || is_ascii(recipients[0].address)))
         out += "\r\n\tfor <" + recipients[0].address + ">";
     out += ";\r\n\t" + rfc5322_date(envelope.received_at) + "\r\n";
     return out;

@@ -179,7 +179,8 @@ def test_config_check(relay, tmp_path):
     done = relay.run('config', 'check', '--config', str(bad), config=False)
     assert done.status == 1
     lines = [line for line in (done.out + done.err).splitlines() if re.match(re.escape(str(bad)) + r':\d+:\d+: ', line)]
-    assert [line.split(':')[1] for line in lines] == ['1', '3', '5'] and 'hostname' in lines[0]
+    errors = [line for line in lines if ': warning: ' not in line]
+    assert [line.split(':')[1] for line in errors] == ['1', '3', '5'] and 'hostname' in errors[0]
     assert relay.run('serve', '--config', str(bad), config=False).status == 2
 
 
@@ -215,7 +216,7 @@ def test_wrong_trust_anchor_fails_closed(world, relay):
 
 def test_version(relay):
     done = relay.run('version', config=False)
-    assert done.status == 0 and 'OpenSSL' in done.out and 'unbound' in done.out.lower()
+    assert done.status == 0 and 'openssl' in done.out.lower() and 'unbound' in done.out.lower()
 
 
 def test_usage_errors(relay):

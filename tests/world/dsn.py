@@ -2,6 +2,7 @@
 import dataclasses
 import email
 import email.policy
+import quopri
 import re
 
 
@@ -38,7 +39,10 @@ def parse(data):
     message = email.message_from_bytes(data, policy=email.policy.default)
     parts = list(message.iter_parts())
     raw = [p for p in data.split(b'--' + message.get_boundary().encode())[1:]]
-    status = raw[1].split(b'\r\n\r\n', 1)[1].decode('utf-8', 'replace')
+    head, status = raw[1].split(b'\r\n\r\n', 1)
+    if fields(head.decode()).get('content-transfer-encoding') == 'quoted-printable':    # RFC 6533 4
+        status = quopri.decodestring(status)
+    status = status.decode('utf-8', 'replace')
     groups = [fields(g) for g in re.split(r'\r\n[ \t]*\r\n', status) if g.strip()]
     return Report(data, message, parts[0].get_content(), groups[0], groups[1:], parts[2] if len(parts) > 2 else None,
                   parts[2].get_content_type() if len(parts) > 2 else None)

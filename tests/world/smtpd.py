@@ -450,10 +450,8 @@ class Session:
             self.note('tls-failed', text=how)
             self.raw.recv(65536)
             raise _Hangup()
-        seen = {'sni': None}
-
         def by_name(sock, name, _context):
-            seen['sni'] = name
+            sock.asked_for = name       # not in a variable here: the context is shared with other handshakes
             if self.script.sni:
                 if name in self.script.sni:
                     sock.context = self.server.context(self.script.sni[name])
@@ -470,8 +468,9 @@ class Session:
         self.raw = self.sock            # wrap_socket() took the descriptor over
         self.tls, self.buffer, self.greeted = True, b'', ''
         self._reset()
-        self.note('tls', text=f'{self.sock.version()} sni={seen["sni"]}',
-                  data=Tls(seen['sni'], self.sock.version(), self.sock.cipher()[0], bool(self.sock.session_reused)))
+        name = getattr(self.sock, 'asked_for', None)
+        self.note('tls', text=f'{self.sock.version()} sni={name}',
+                  data=Tls(name, self.sock.version(), self.sock.cipher()[0], bool(self.sock.session_reused)))
 
     @staticmethod
     def _path(argument, word):

@@ -112,18 +112,6 @@ class Backend {
     // After a failed fsync nothing more is written (DQ-003).
     virtual bool failed() const = 0;
     virtual Result<std::unique_ptr<View>> view() = 0;
-    // Any thread: these jobs are beyond doubt still ours; nobody need be asked.
-    virtual bool sure_of(const std::vector<Job>& jobs) const {
-        (void)jobs;
-        return true;
-    }
-    virtual std::size_t relays() const { return 1; }
-    virtual std::string trouble() const { return {}; }
-    // Has this relay the duty now, and for so long?
-    virtual Result<bool> take_duty(const std::string& name, Millis time) {
-        (void)name, (void)time;
-        return true;
-    }
 };
 
 } // namespace danelaw::store

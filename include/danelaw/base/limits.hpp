@@ -41,4 +41,10 @@ inline constexpr std::size_t tlsa_records = 100; // of one RRset
 // MTA-STS (MS-014)
 inline constexpr std::size_t sts_body = 64 * 1024;
 
+// TLS reports (TR-048)
+inline constexpr std::size_t report_destinations = 5; // of one record
+inline constexpr std::size_t report_details = 1000;   // failure groups told in one report; all are in its totals
+inline constexpr std::size_t report_groups =
+    2000; // kept of one destination a day; what is beyond loses its particulars
+
 } // namespace danelaw::limits

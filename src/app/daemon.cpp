@@ -5,8 +5,16 @@
 #include "danelaw/delivery/routing_settings.hpp"
 
 #include <fstream>
+#include <systemd/sd-daemon.h>
+#include <thread>
 
 namespace danelaw::app {
+namespace {
+
+constexpr Millis shortest_pause = std::chrono::milliseconds(200);
+constexpr Millis longest_pause = std::chrono::seconds(5);
+
+} // namespace
 
 log::Options log_options(const config::LogSettings& settings) {
     log::Options options;
@@ -33,16 +41,39 @@ Daemon::Daemon(config::Settings settings)
 Daemon::~Daemon() = default;
 
 Result<void> Daemon::open_queue() {
-    Result<store::Opened> opened = fail(Errc::config, "queue.store: postgres is not available yet in this version");
-    if (settings_->queue.store == config::StoreKind::sqlite) {
+    Result<store::Opened> opened;
+    switch (settings_->queue.store) {
+    case config::StoreKind::sqlite: {
         store::EmbeddedOptions options;
         options.directory = settings_->queue.path;
         opened = store::open_embedded(std::move(options));
+        break;
+    }
+    case config::StoreKind::postgres: opened = open_shared(); break;
     }
     if (!opened) return fail(opened.error());
     queue_ = std::move(opened->queue);
     for (const std::string& p : opened->problems) log_->event(log::Level::error, "store", {{"text", p}});
     return {};
+}
+
+// A database that isn't there yet is waited for: in a cluster things start in any order. Nothing is accepted meanwhile.
+Result<store::Opened> Daemon::open_shared() {
+    store::PostgresOptions options;
+    options.conninfo = settings_->queue.postgres;
+    options.owner = settings_->hostname + "/" + random_token(4); // a process's own: names may be the same in containers
+    std::string said;
+    for (auto pause = shortest_pause;; pause = std::min(pause * 2, longest_pause)) {
+        auto opened = store::open_shared(options);
+        if (opened || opened.error().code != Errc::unavailable) return opened;
+        if (opened.error().detail != said) {
+            said = opened.error().detail;
+            log_->event(log::Level::error, "store", {{"text", "waiting for the database: " + said}});
+        }
+        ::sd_notifyf(0, "STATUS=waiting for the database\nEXTEND_TIMEOUT_USEC=%lld",
+                     static_cast<long long>(std::chrono::microseconds(longest_pause * 3).count()));
+        std::this_thread::sleep_for(pause);
+    }
 }
 
 void Daemon::make_notices(const config::Settings& settings, std::shared_ptr<const dkim::Keys> keys) {

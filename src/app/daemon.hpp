@@ -31,6 +31,7 @@ class Daemon {
     using SettingsPtr = std::shared_ptr<const config::Settings>;
 
     Result<void> open_queue();
+    Result<store::Opened> open_shared();
     Result<void> open_delivery();
     Result<void> open_admin();
     Result<void> take_keys(const config::Settings& settings); // what is read from files anew at a reload

@@ -104,7 +104,9 @@ std::vector<std::string> Health::problems() const {
     std::vector<std::string> out;
     if (!trust_problem_.empty()) out.push_back(trust_problem_);
     if (vanished_) out.emplace_back("DNSSEC: no answer is secure any more");
-    if (parts_.queue.stats().failed) out.emplace_back("queue: the last commit failed");
+    const auto stats = parts_.queue.stats();
+    if (stats.failed) out.emplace_back("queue: the last commit failed");
+    if (!stats.trouble.empty()) out.push_back("queue: " + stats.trouble);
     const auto settings = parts_.settings();
     struct statvfs disk{};
     if (settings->queue.store == config::StoreKind::sqlite && ::statvfs(settings->queue.path.c_str(), &disk) == 0) {

@@ -24,8 +24,7 @@ struct Gate {
     const char* path;
     bool (*used)(const Settings&);
 };
-constexpr std::array<Gate, 4> not_yet{{
-    {"queue.store", [](const Settings& s) { return s.queue.store == StoreKind::postgres; }},
+constexpr std::array<Gate, 3> not_yet{{
     {"tlsrpt.from", [](const Settings& s) { return !s.tlsrpt.from.empty(); }},
     {"tlsrpt.dkim", [](const Settings& s) { return !s.tlsrpt.dkim.domain.empty(); }},
     {"dkim", [](const Settings& s) { return !s.dkim.empty(); }},

@@ -17,19 +17,25 @@ constexpr std::size_t window = 500;
 constexpr Millis look_again = std::chrono::milliseconds(200); // while due work waits for a full lane to drain
 constexpr Millis longest_wait = std::chrono::seconds(10);     // so that a jump of the clock is noticed (DQ-012)
 
-schedule::LaneRules lane_rules(const config::Settings& settings) {
+// The bound counts for a destination, however many relays work on one queue; each has at least one connection.
+std::uint32_t per_destination(const config::Settings& settings, std::size_t sharing) {
+    const auto relays = static_cast<std::uint32_t>(std::clamp<std::size_t>(sharing, 1, 1000));
+    return (settings.delivery.connections_per_destination + relays - 1) / relays;
+}
+
+schedule::LaneRules lane_rules(const config::Settings& settings, std::size_t sharing) {
     schedule::LaneRules out;
     out.total = settings.delivery.connections;
-    out.per_lane = settings.delivery.connections_per_destination;
+    out.per_lane = per_destination(settings, sharing);
     out.first_width = std::min<std::uint32_t>(out.per_lane, 5);
     out.window = window;
     out.retry = settings.queue.retry;
     return out;
 }
 
-PoolRules pool_rules(const config::Settings& settings) {
+PoolRules pool_rules(const config::Settings& settings, std::size_t sharing) {
     PoolRules out;
-    out.per_endpoint = settings.delivery.connections_per_destination;
+    out.per_endpoint = per_destination(settings, sharing);
     out.messages_per_connection = settings.delivery.messages_per_connection;
     out.idle_reuse = settings.delivery.idle_reuse;
     // Never longer than the shortest retry: a retry asked for is a host dialled.
@@ -41,8 +47,8 @@ PoolRules pool_rules(const config::Settings& settings) {
 } // namespace
 
 Agent::State::State(Parts p)
-    : parts(std::move(p)), guarded(parts.clock.now(), uptime()), lanes(lane_rules(*parts.settings())),
-      pool(parts.executor, parts.tls, pool_rules(*parts.settings())), wakeup(parts.executor),
+    : parts(std::move(p)), guarded(parts.clock.now(), uptime()), lanes(lane_rules(*parts.settings(), 1)),
+      pool(parts.executor, parts.tls, pool_rules(*parts.settings(), 1)), wakeup(parts.executor),
       tasks(parts.executor, [&log = parts.log](const std::string& task, const std::string& what) {
           log.event(log::Level::error, "bug", {{"task", task}, {"text", what}});
       }) {}
@@ -121,7 +127,15 @@ void Agent::accepted(std::vector<store::Job> jobs) {
 
 namespace {
 
+void take_rules(Agent::State& s) {
+    const auto settings = s.parts.settings();
+    s.sharing = s.parts.queue.sharing();
+    s.lanes.set_rules(lane_rules(*settings, s.sharing));
+    s.pool.set_rules(pool_rules(*settings, s.sharing));
+}
+
 Task<void> claim_due(Agent::State& s, Time now) {
+    if (s.parts.queue.sharing() != s.sharing) take_rules(s);
     store::ClaimRequest request;
     request.now = now;
     request.limit = std::min<std::size_t>(1000, most_waiting - std::min(most_waiting, s.lanes.waiting()));
@@ -148,6 +162,8 @@ Task<void> claim_due(Agent::State& s, Time now) {
     }
     const auto due = co_await s.parts.queue.next_due();
     s.next_claim = due ? *due : now + longest_wait;
+    if (const auto again = s.parts.queue.look_again(); again != Millis::max())
+        s.next_claim = std::min(s.next_claim, now + again);
     // Due work that stays behind waits for a full lane: look again soon, not at once.
     if (s.next_claim <= now) s.next_claim = now + (skipping || jobs->empty() ? look_again : Millis{0});
 }
@@ -203,9 +219,7 @@ void Agent::wake(Wake how) {
 }
 
 void Agent::settings_changed() {
-    const auto settings = state_->parts.settings();
-    state_->lanes.set_rules(lane_rules(*settings));
-    state_->pool.set_rules(pool_rules(*settings));
+    take_rules(*state_);
     wake(Wake::due);
 }
 

@@ -34,6 +34,7 @@ struct Agent::State {
     bool stopping = false;
     bool more_in_store = true; // something due may be unclaimed
     Time next_claim{};         // when to look into the store again
+    std::size_t sharing = 1;   // relays alive on the queue: what is per destination is divided among them
 };
 
 } // namespace danelaw::delivery

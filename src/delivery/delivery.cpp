@@ -22,16 +22,8 @@ Delivery::Delivery(Agent::State& agent, Lanes::Start start)
     : agent_(agent), start_(std::move(start)), settings_(agent.parts.settings()), domain_(start_.job.domain) {}
 
 Task<void> Delivery::run() {
-    auto loaded = co_await agent_.parts.queue.load(start_.job.id);
-    if (!loaded) {
-        if (loaded.error().code != Errc::not_found)
-            agent_.parts.log.event(log::Level::error, "store",
-                                   {{"id", start_.job.id}, {"text", loaded.error().detail}});
-        co_return;
-    }
-    message_ = std::move(*loaded);
-    if (!select_pending()) {
-        (void)co_await agent_.parts.queue.release({start_.job});
+    if (!co_await load() || !select_pending() || !co_await still_ours(Patience::until_known)) {
+        co_await give_back();
         co_return;
     }
     if (message_.envelope.content.received_count > limits::received_headers) { // SC-094
@@ -58,6 +50,11 @@ Task<void> Delivery::run() {
         }
         co_await try_hosts(route.plan);
         learn_signal();
+        if (abandoned_) {
+            if (!outcomes_.empty()) co_await record();
+            co_await give_back();
+            co_return;
+        }
     }
     co_await record();
 }
@@ -97,7 +94,11 @@ Task<void> Delivery::hold() {
     }
     const auto updates = record.updates;
     auto recorded = co_await agent_.parts.queue.record(std::move(record));
-    if (recorded) announce(updates, false);
+    if (recorded) {
+        announce(updates, false);
+    } else {
+        co_await give_back();
+    }
 }
 
 Task<void> Delivery::try_hosts(dane::Plan& plan) {
@@ -271,6 +272,11 @@ Task<std::optional<Delivery::Next>> Delivery::hand_over(Channel channel, const d
             note(std::move(attempt));
             agent_.pool.give_back(std::move(channel), Pool::Mood::good);
             co_return Next::host;
+        }
+        if (!co_await still_ours(Patience::none)) {
+            agent_.pool.give_back(std::move(channel), Pool::Mood::good);
+            pending_.clear();
+            co_return Next::done;
         }
         const TransactionRules limits{settings_->delivery.command_timeout, settings_->delivery.data_timeout};
         auto result = co_await transact(channel, message_.envelope, batch, needs, **content, limits);

@@ -28,6 +28,10 @@ class Delivery {
   private:
     enum class Next { address, host, done };
 
+    Task<bool> load();
+    enum class Patience { none, until_known }; // while the store can't tell
+    Task<bool> still_ours(Patience patience);
+    Task<void> give_back();
     bool select_pending();
     bool must_try() const;
     Task<void> try_hosts(dane::Plan& plan);
@@ -67,6 +71,7 @@ class Delivery {
     std::vector<std::string> trace_;
     bool answered_ = false; // some server took part in a transaction
     bool busy_ = false;
+    bool abandoned_ = false;  // the claim was lost, or nobody could tell: no MAIL, and nothing recorded
     bool unanswered_ = false; // the last transaction left recipients without a word
     bool unsecured_dane_ = false;
     std::set<std::uint32_t> answered_here_; // recipients that the present host has answered for

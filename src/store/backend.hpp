@@ -72,8 +72,13 @@ struct ReleaseWork {
 struct RenewWork {
     std::vector<Job> jobs;
 };
+struct DutyWork {
+    std::string name;
+    Millis time{};
+    bool mine = true; // alone on its queue a relay does everything itself
+};
 using Work = std::variant<AddWork, AppendWork, DiscardWork, RecordWork, ActWork, PutWork, CountWork, SetAsideWork,
-                          ClaimWork, NextDueWork, ReleaseWork, RenewWork>;
+                          ClaimWork, NextDueWork, ReleaseWork, RenewWork, DutyWork>;
 
 struct Op {
     Work work;
@@ -92,6 +97,7 @@ class View {
     virtual Result<Trace> trace(const std::string& id) = 0;
     virtual Result<Counts> counts() = 0;
     virtual Result<std::vector<DomainCount>> domains(std::size_t limit) = 0;
+    virtual Result<std::vector<RelayShare>> relays() { return std::vector<RelayShare>(); }
     virtual Result<std::optional<std::string>> get(const std::string& table, const std::string& key) = 0;
     virtual Result<std::vector<std::pair<std::string, std::string>>> scan(const std::string& table,
                                                                           const std::string& prefix) = 0;
@@ -112,6 +118,14 @@ class Backend {
     // After a failed fsync nothing more is written (DQ-003).
     virtual bool failed() const = 0;
     virtual Result<std::unique_ptr<View>> view() = 0;
+    // Any thread: these jobs are beyond doubt still ours; nobody need be asked.
+    virtual bool sure_of(const std::vector<Job>& jobs) const {
+        (void)jobs;
+        return true;
+    }
+    virtual std::size_t relays() const { return 1; }
+    virtual Millis look_again() const { return Millis::max(); }
+    virtual std::string trouble() const { return {}; }
 };
 
 } // namespace danelaw::store

@@ -15,7 +15,8 @@ constexpr auto idle = std::chrono::milliseconds(20); // without work for so long
 
 bool follows_commit(const Work& work) {
     return std::holds_alternative<ClaimWork>(work) || std::holds_alternative<NextDueWork>(work) ||
-           std::holds_alternative<ReleaseWork>(work) || std::holds_alternative<RenewWork>(work);
+           std::holds_alternative<ReleaseWork>(work) || std::holds_alternative<RenewWork>(work) ||
+           std::holds_alternative<DutyWork>(work);
 }
 
 Bytes octets(const Work& work) {
@@ -220,6 +221,7 @@ Queue::Stats GroupedQueue::stats() const {
     s.failures = failures_;
     s.last_commit_us = last_commit_us_;
     s.failed = backend_->failed();
+    s.trouble = backend_->trouble();
     return s;
 }
 

@@ -59,6 +59,10 @@ class GroupedQueue final : public Queue {
     Task<Result<void>> put(std::string table, std::string key, std::string value) override;
     Task<Result<std::vector<std::pair<std::string, std::string>>>> scan(std::string table, std::string prefix) override;
     Task<Result<void>> add_counts(std::string table, std::vector<std::pair<std::string, std::int64_t>> counts) override;
+    Task<Result<bool>> take_duty(std::string name, Millis time) override;
+    std::size_t sharing() const override { return backend_->relays(); }
+    Millis look_again() const override { return backend_->look_again(); }
+    Task<Result<std::vector<RelayShare>>> relays() override;
     std::vector<std::string> damaged() const override;
     void stop() override;
     Stats stats() const override;

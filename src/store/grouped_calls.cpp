@@ -123,10 +123,23 @@ Task<Result<void>> GroupedQueue::release(std::vector<Job> jobs) {
 }
 
 Task<Result<void>> GroupedQueue::renew(std::vector<Job> jobs) {
+    if (backend_->sure_of(jobs)) co_return Result<void>{};
     RenewWork work{std::move(jobs)};
     auto done = co_await write(std::move(work));
     if (!done) co_return fail(done.error());
     co_return Result<void>{};
+}
+
+Task<Result<bool>> GroupedQueue::take_duty(std::string name, Millis time) {
+    DutyWork work{std::move(name), time};
+    auto done = co_await write(std::move(work));
+    if (!done) co_return fail(done.error());
+    co_return done->mine;
+}
+
+Task<Result<std::vector<RelayShare>>> GroupedQueue::relays() {
+    auto question = [](View& view) { return view.relays(); };
+    co_return co_await ask<std::vector<RelayShare>>(operator_reads_, std::move(question));
 }
 
 Task<Result<Queue::Acted>> GroupedQueue::act(Action action, Filter filter, Time now) {

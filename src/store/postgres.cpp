@@ -1,8 +1,11 @@
 // The wire forms of numbers, texts and arrays, and what an SQLSTATE means for us.
 #include "postgres.hpp"
 
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <poll.h>
+#include <sys/socket.h>
 
 namespace danelaw::store {
 namespace {
@@ -119,6 +122,16 @@ std::vector<std::int64_t> Rows::numbers(int row, int column) const {
     return out;
 }
 
+void check_conninfo(const std::string& conninfo) {
+    char* why = nullptr;
+    PQconninfoOption* options = PQconninfoParse(conninfo.c_str(), &why);
+    if (options != nullptr) return PQconninfoFree(options);
+    PgError e{Errc::config, std::string("queue.postgres: ") + (why != nullptr ? why : "out of memory")};
+    PQfreemem(why);
+    while (e.detail.ends_with('\n')) e.detail.pop_back();
+    throw e;
+}
+
 PgConnection::PgConnection(const std::string& conninfo) {
     // A server that answers no more must not hold the queue: what is said in conninfo comes later and wins.
     const char* keys[] = {"connect_timeout",  "keepalives_idle", "tcp_user_timeout",
@@ -149,28 +162,70 @@ Rows PgConnection::checked(PGresult* result) {
     throw e;
 }
 
+void PgConnection::sent(int done) {
+    if (done == 1) return;
+    PgError e{Errc::unavailable, std::string("PostgreSQL: ") + PQerrorMessage(connection_)};
+    throw e;
+}
+
+PGresult* PgConnection::next() {
+    using Clock = std::chrono::steady_clock;
+    const auto began = Clock::now();
+    while (PQisBusy(connection_) == 1) {
+        int wait = -1;
+        if (limit_ != Millis::max()) {
+            const auto left = std::chrono::ceil<Millis>(limit_ - (Clock::now() - began)).count();
+            wait = static_cast<int>(std::max<std::int64_t>(0, left));
+        }
+        pollfd socket{PQsocket(connection_), POLLIN, 0};
+        const int ready = ::poll(&socket, 1, wait);
+        if (ready == 0) {
+            ::shutdown(PQsocket(connection_), SHUT_RDWR); // what comes later must not be taken for another answer
+            (void)PQconsumeInput(connection_);
+            PgError e{Errc::unavailable, "PostgreSQL does not answer"};
+            throw e;
+        }
+        if (ready > 0 && PQconsumeInput(connection_) == 0) break; // the result tells why
+    }
+    return PQgetResult(connection_);
+}
+
+Rows PgConnection::last() {
+    PGresult* result = next();
+    while (PGresult* more = next()) {
+        const bool broken = PQresultStatus(result) == PGRES_FATAL_ERROR; // the first error is the one to be told
+        PQclear(broken ? more : result);
+        if (!broken) result = more;
+    }
+    return checked(result);
+}
+
 void PgConnection::execute(const char* sql) {
-    checked(PQexec(connection_, sql));
+    sent(PQsendQuery(connection_, sql));
+    last();
 }
 
 void PgConnection::prepare(const char* sql) {
     if (prepared_.contains(sql)) return;
     auto name = "s" + std::to_string(prepared_.size());
-    checked(PQprepare(connection_, name.c_str(), sql, 0, nullptr));
+    sent(PQsendPrepare(connection_, name.c_str(), sql, 0, nullptr));
+    last();
     prepared_.emplace(sql, std::move(name));
 }
 
 Rows PgConnection::query(const char* sql, const Params& p) {
     prepare(sql);
     auto pointers = p.pointers();
-    return checked(PQexecPrepared(connection_, prepared_[sql].c_str(), p.count(), pointers.data(), p.lengths().data(),
-                                  p.formats().data(), 1));
+    sent(PQsendQueryPrepared(connection_, prepared_[sql].c_str(), p.count(), pointers.data(), p.lengths().data(),
+                             p.formats().data(), 1));
+    return last();
 }
 
 Rows PgConnection::query_once(const std::string& sql, const Params& p) {
     auto pointers = p.pointers();
-    return checked(PQexecParams(connection_, sql.c_str(), p.count(), nullptr, pointers.data(), p.lengths().data(),
-                                p.formats().data(), 1));
+    sent(PQsendQueryParams(connection_, sql.c_str(), p.count(), nullptr, pointers.data(), p.lengths().data(),
+                           p.formats().data(), 1));
+    return last();
 }
 
 void PgConnection::begin_pipeline() {
@@ -181,21 +236,16 @@ void PgConnection::begin_pipeline() {
 
 void PgConnection::send(const char* sql, const Params& p) {
     auto pointers = p.pointers();
-    if (PQsendQueryPrepared(connection_, prepared_.at(sql).c_str(), p.count(), pointers.data(), p.lengths().data(),
-                            p.formats().data(), 1) == 1)
-        return;
-    PgError e{Errc::unavailable, std::string("PostgreSQL: ") + PQerrorMessage(connection_)};
-    throw e;
+    sent(PQsendQueryPrepared(connection_, prepared_.at(sql).c_str(), p.count(), pointers.data(), p.lengths().data(),
+                             p.formats().data(), 1));
 }
 
 void PgConnection::flush() {
-    if (PQpipelineSync(connection_) == 1) return;
-    PgError e{Errc::unavailable, std::string("PostgreSQL: ") + PQerrorMessage(connection_)};
-    throw e;
+    sent(PQpipelineSync(connection_));
 }
 
 Rows PgConnection::receive() {
-    PGresult* result = PQgetResult(connection_);
+    PGresult* result = next();
     PQclear(PQgetResult(connection_)); // the null that ends a statement's answers
     return checked(result);
 }

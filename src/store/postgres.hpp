@@ -3,6 +3,7 @@
 #pragma once
 
 #include "danelaw/base/result.hpp"
+#include "danelaw/base/time.hpp"
 
 #include <cstdint>
 #include <libpq-fe.h>
@@ -60,6 +61,9 @@ class Rows {
     std::unique_ptr<PGresult, Clear> result_;
 };
 
+// Throws PgError (config) where no server need be asked.
+void check_conninfo(const std::string& conninfo);
+
 class PgConnection {
   public:
     explicit PgConnection(const std::string& conninfo);
@@ -67,6 +71,8 @@ class PgConnection {
     PgConnection& operator=(const PgConnection&) = delete;
     ~PgConnection();
 
+    // So long an answer is waited for; then the connection is broken, and the answer unknown.
+    void set_limit(Millis limit) { limit_ = limit; }
     void execute(const char* sql); // several statements
     // `sql` is a literal: its address is the key of the prepared statement.
     Rows query(const char* sql, const Params& params = {});
@@ -85,7 +91,11 @@ class PgConnection {
 
   private:
     Rows checked(PGresult* result);
+    PGresult* next(); // waits within the limit
+    Rows last();      // of a statement's answers
+    void sent(int done);
     PGconn* connection_ = nullptr;
+    Millis limit_ = Millis::max();
     std::unordered_map<const char*, std::string> prepared_;
 };
 

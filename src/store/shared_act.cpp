@@ -9,6 +9,7 @@ namespace danelaw::store {
 namespace {
 
 constexpr std::size_t slice_messages = 500;
+constexpr Millis bounce_time = std::chrono::minutes(2); // to record what an action claimed for its caller
 
 bool names_nothing(const Filter& f) {
     return f.ids.empty() && f.domain.empty() && f.sender.empty() && f.state.empty() && f.reason.empty() &&
@@ -109,7 +110,7 @@ std::vector<std::string> Shared::changed_by(PgConnection& c, const ActWork& work
     case Queue::Action::release: set = "state = 0, " + due, where = "r.state IN (0, 5)"; break;
     case Queue::Action::remove: set = "state = 4, owner = NULL, lease = NULL", where = "r.state IN (0, 5)"; break;
     case Queue::Action::bounce: // what is being tried stays with who tries it; whoever records first counts
-        p.text(options_.owner).number(options_.lease.count());
+        p.text(options_.owner).number(bounce_time.count());
         set = "fence = CASE WHEN owner IS NULL THEN nextval('fence') ELSE fence END, lease = CASE WHEN owner IS NULL "
               "THEN "
               "clock_timestamp() + $4::bigint * interval '1 millisecond' ELSE lease END, owner = coalesce(owner, "

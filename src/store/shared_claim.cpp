@@ -6,10 +6,6 @@
 namespace danelaw::store {
 namespace {
 
-std::int64_t number_of(const std::string& id) {
-    return static_cast<std::int64_t>(std::hash<std::string>{}(id));
-}
-
 struct Flat { // jobs as three columns
     std::vector<std::string> ids;
     std::vector<std::int64_t> numbers, fences;
@@ -27,6 +23,14 @@ Flat flatten(const std::vector<Job>& jobs) {
 
 } // namespace
 
+std::int64_t claim_key(const std::string& id) {
+    return static_cast<std::int64_t>(std::hash<std::string>{}(id));
+}
+
+bool Shared::sure_of(const std::vector<Job>& jobs) const {
+    return std::ranges::all_of(jobs, [this](const Job& job) { return heartbeat_->sure_of(job.fence); });
+}
+
 void Shared::serve(Op& op) {
     try {
         auto& c = connection();
@@ -34,13 +38,12 @@ void Shared::serve(Op& op) {
         if (auto* work = std::get_if<ReleaseWork>(&op.work)) release(c, work->jobs);
         if (auto* work = std::get_if<RenewWork>(&op.work))
             if (auto kept = renew(c, work->jobs); !kept) op.error = kept.error();
+        if (auto* work = std::get_if<DutyWork>(&op.work))
+            work->mine = c.query("SELECT take_duty($1::text, $2::text, $3::bigint)",
+                                 Params().text(work->name).text(options_.owner).number(work->time.count()))
+                             .number(0, 0) > 0;
         if (auto* work = std::get_if<NextDueWork>(&op.work)) {
-            // Also when the lease of another relay ends, which may have died.
-            auto rows =
-                c.query("SELECT least((SELECT min(due) FROM recipient WHERE state = 0 AND owner IS NULL), (SELECT "
-                        "(extract(epoch FROM min(lease)) * 1000)::bigint FROM recipient WHERE owner IS NOT NULL AND "
-                        "owner <> $1::text))",
-                        Params().text(options_.owner));
+            auto rows = c.query("SELECT min(due) FROM recipient WHERE state = 0 AND owner IS NULL");
             work->due = rows.null(0, 0) ? Time::max() : time_from(rows.number(0, 0));
         }
     } catch (const PgError& e) {
@@ -88,14 +91,14 @@ void Shared::claim(PgConnection& c, ClaimWork& work) {
         auto& job = work.jobs[it->second];
         job.recipients.push_back(static_cast<std::uint32_t>(rows.number(i, 2)));
         job.attempts = std::max(job.attempts, static_cast<std::uint32_t>(rows.number(i, 3)));
-        claims_.claim(number_of(job.id), job.domain, {{job.recipients.back(), rows.number(i, 3) > 0}});
+        claims_.claim(claim_key(job.id), job.domain, {{job.recipients.back(), rows.number(i, 3) > 0}});
     }
 }
 
 void Shared::release(PgConnection& c, const std::vector<Job>& jobs) {
     auto f = flatten(jobs);
     for (std::size_t i = 0; i < f.ids.size(); ++i)
-        claims_.release(number_of(f.ids[i]), static_cast<std::uint32_t>(f.numbers[i]));
+        claims_.release(claim_key(f.ids[i]), static_cast<std::uint32_t>(f.numbers[i]));
     c.query("UPDATE recipient r SET owner = NULL, lease = NULL FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS "
             "t(id, "
             "number, fence) WHERE r.id = t.id AND r.number = t.number AND r.fence = t.fence",
@@ -105,11 +108,11 @@ void Shared::release(PgConnection& c, const std::vector<Job>& jobs) {
 // A lease that ran out but was taken by nobody is still ours: the token tells.
 Result<void> Shared::renew(PgConnection& c, const std::vector<Job>& jobs) {
     auto f = flatten(jobs);
+    c.query("SELECT present($1::text, $2::bigint)", Params().text(options_.owner).number(options_.lease.count()));
     auto rows = c.query(
-        "UPDATE recipient r SET owner = $4::text, lease = clock_timestamp() + $5::bigint * interval '1 "
-        "millisecond' FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS t(id, number, fence) WHERE r.id = "
-        "t.id AND r.number = t.number AND r.fence = t.fence AND r.state IN (0, 5)",
-        Params().texts(f.ids).numbers(f.numbers).numbers(f.fences).text(options_.owner).number(options_.lease.count()));
+        "UPDATE recipient r SET owner = $4::text FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS t(id, number, "
+        "fence) WHERE r.id = t.id AND r.number = t.number AND r.fence = t.fence AND r.state IN (0, 5)",
+        Params().texts(f.ids).numbers(f.numbers).numbers(f.fences).text(options_.owner));
     if (rows.affected() < static_cast<int>(f.ids.size())) return fail(Errc::stale, "a lease was lost");
     return {};
 }

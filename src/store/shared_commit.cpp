@@ -19,11 +19,12 @@ constexpr const char* sql_append = "INSERT INTO chunk VALUES($1::text, $2::bigin
                                    "ON CONFLICT(id, seq) DO UPDATE SET crc = excluded.crc, octets = excluded.octets";
 constexpr const char* sql_discard_chunks = "DELETE FROM chunk WHERE id = (SELECT id FROM pending WHERE id = $1::text)";
 constexpr const char* sql_discard = "DELETE FROM pending WHERE id = $1::text";
+constexpr const char* sql_present = "SELECT present($1::text, $2::bigint)";
 constexpr const char* sql_add =
     "SELECT add_message($1::bigint, $2::text, $3::bigint, $4::bigint, $5::bigint, $6::text, $7::bytea, $8::bigint, "
     "$9::bigint[], $10::bytea[], $11::bigint[], $12::text[], $13::bigint[], $14::bigint[], $15::bigint[], "
     "$16::bigint[], "
-    "$17::bytea[], $18::bytea[], $19::text[], $20::bigint[], $21::text, $22::bigint, $23::bytea[])";
+    "$17::bytea[], $18::bytea[], $19::text[], $20::bigint[], $21::text, $22::bytea[])";
 constexpr const char* sql_record = "SELECT removed, stale FROM record_outcome($1::text, $2::bigint, $3::text, "
                                    "$4::bigint[], $5::bigint[], $6::bigint[], "
                                    "$7::bigint[], $8::bigint[], $9::bytea[], $10::text[], $11::bytea[], $12::bigint)";
@@ -40,12 +41,13 @@ constexpr const char* sql_aside =
     "WHERE id = $1::text AND state IN (0, 5)";
 constexpr const char* sql_damaged = "INSERT INTO damaged VALUES($1::text, $2::text) ON CONFLICT DO NOTHING";
 
-bool is_durable(const Op* op) {
-    return !std::holds_alternative<AppendWork>(op->work) && !std::holds_alternative<DiscardWork>(op->work);
+bool claims_now(const Op* op) {
+    const auto* add = std::get_if<AddWork>(&op->work);
+    return add != nullptr && add->claiming == Claiming::now;
 }
 
-std::int64_t number_of(const std::string& id) {
-    return static_cast<std::int64_t>(std::hash<std::string>{}(id));
+bool is_durable(const Op* op) {
+    return !std::holds_alternative<AppendWork>(op->work) && !std::holds_alternative<DiscardWork>(op->work);
 }
 
 std::string utf8(const std::string& s) {
@@ -67,22 +69,27 @@ Result<void> Shared::commit(std::span<Op* const> batch) {
     std::vector<Op*> ops(batch.begin(), batch.end());
     std::ranges::sort(ops, {}, lock_order); // one caller's works are never in one batch
     auto middle = std::ranges::find_if(ops, [](Op* op) { return std::holds_alternative<ActWork>(op->work); });
+    bool sent = false; // from here on the server may have committed
     try {
         auto& c = connection();
         for (const char* sql :
-             {sql_begin, sql_commit, sql_relax, sql_pending, sql_append, sql_discard_chunks, sql_discard, sql_add,
-              sql_record, sql_put, sql_unput, sql_count, sql_aside, sql_damaged})
+             {sql_begin, sql_commit, sql_relax, sql_pending, sql_append, sql_discard_chunks, sql_discard, sql_present,
+              sql_add, sql_record, sql_put, sql_unput, sql_count, sql_aside, sql_damaged})
             c.prepare(sql);
         bool durable = std::ranges::any_of(ops, is_durable);
         bool acts = middle != ops.end();
+        bool claims = std::ranges::any_of(ops, claims_now);
         c.begin_pipeline();
         c.send(sql_begin);
         if (!durable) c.send(sql_relax);
+        if (claims) c.send(sql_present, Params().text(options_.owner).number(options_.lease.count()));
         for (auto it = ops.begin(); it != middle; ++it) send(c, **it);
         if (!acts) c.send(sql_commit);
+        sent = true;
         c.flush();
         c.receive();
         if (!durable) c.receive();
+        if (claims) c.receive();
         for (auto it = ops.begin(); it != middle; ++it) receive(c, **it);
         if (!acts) c.receive();
         c.end_pipeline();
@@ -92,6 +99,9 @@ Result<void> Shared::commit(std::span<Op* const> batch) {
         if (finished_since_purge_ > options_.traces_most / 10) purge(c);
     } catch (const PgError& e) {
         lost(e);
+        for (Op* op : ops)
+            if (const auto* add = std::get_if<AddWork>(&op->work); add != nullptr && sent && !connection_)
+                unsure_.push_back(add->message.message.envelope.id);
         return fail(e.error());
     }
     return {};
@@ -187,7 +197,7 @@ Result<Params> Shared::message_params(const NewMessage& message, Claiming claimi
         .texts(domains)
         .numbers(states);
     p.numbers(dues).numbers(attempts).numbers(notified).blobs(addresses).blobs(lasts).texts(reasons).numbers(claims);
-    p.text(options_.owner).number(options_.lease.count()).blobs(traces);
+    p.text(options_.owner).blobs(traces);
     latest_ = std::max(latest_, millis(envelope.received_at));
     return p;
 }
@@ -291,10 +301,10 @@ void Shared::committed(Op& op) {
         for (const auto& job : add->jobs) {
             std::vector<Claims::Claimed> claimed;
             for (auto number : job.recipients) claimed.push_back({number, false});
-            claims_.claim(number_of(job.id), job.domain, std::move(claimed));
+            claims_.claim(claim_key(job.id), job.domain, std::move(claimed));
         }
     } else if (auto* record = std::get_if<RecordWork>(&op.work)) {
-        for (const auto& u : record->record.updates) claims_.release(number_of(record->record.id), u.number);
+        for (const auto& u : record->record.updates) claims_.release(claim_key(record->record.id), u.number);
         if (record->recorded.removed) ++finished_since_purge_;
     }
 }

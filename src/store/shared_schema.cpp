@@ -1,10 +1,13 @@
-// The shared queue's tables and the functions that do its transactions on the server, so that a batch of them needs no
-// answer before the next is sent (pipeline mode).
+// The shared queue's tables, version by version: each step brings a queue of the version before it to its own (DQ-064).
+// The functions that work on them are made anew with every step: shared_functions.cpp.
 #include "shared.hpp"
 
-namespace danelaw::store {
+#include <array>
 
-const char* const shared_schema = R"sql(
+namespace danelaw::store {
+namespace {
+
+constexpr const char* version_1 = R"sql(
 CREATE TABLE meta(version bigint NOT NULL);
 CREATE SEQUENCE fence;
 CREATE TABLE message(id text COLLATE "C" PRIMARY KEY, received bigint NOT NULL, size bigint NOT NULL, open bigint NOT NULL,
@@ -24,107 +27,28 @@ CREATE INDEX recipient_domain ON recipient(domain, id) WHERE state IN (0, 5);
 CREATE TABLE attempt(id text COLLATE "C", seq bigserial, json bytea NOT NULL, PRIMARY KEY(id, seq));
 CREATE TABLE kv(tbl text COLLATE "C", key bytea, value bytea NOT NULL, PRIMARY KEY(tbl, key));
 CREATE TABLE damaged(id text PRIMARY KEY, why text NOT NULL);
-
--- Answers the fencing token of the claims made; -1 when the id is taken, -2 when the record it belongs to was stale.
-CREATE FUNCTION add_message(p_notice bigint, p_id text, p_received bigint, p_size bigint, p_open bigint, p_sender text,
-    p_envelope bytea, p_first bigint, p_crcs bigint[], p_chunks bytea[], p_numbers bigint[], p_domains text[],
-    p_states bigint[], p_dues bigint[], p_attempts bigint[], p_notified bigint[], p_addresses bytea[], p_lasts bytea[],
-    p_reasons text[], p_claims bigint[], p_owner text, p_lease bigint, p_traces bytea[]) RETURNS bigint AS $$
-DECLARE f bigint;
-BEGIN
-  IF p_notice = 1 AND current_setting('danelaw.applied', true) IS DISTINCT FROM 'yes' THEN RETURN -2; END IF;
-  INSERT INTO message VALUES(p_id, p_received, p_size, p_open, p_sender, p_envelope, NULL) ON CONFLICT DO NOTHING;
-  IF NOT FOUND THEN RETURN -1; END IF;
-  f := nextval('fence');
-  INSERT INTO chunk SELECT p_id, p_first + n - 1, c, o FROM unnest(p_crcs, p_chunks) WITH ORDINALITY AS t(c, o, n);
-  INSERT INTO recipient SELECT p_id, num, dom, st, du, att, noti, addr, la, rea, CASE cl WHEN 1 THEN p_owner END, f,
-      CASE cl WHEN 1 THEN clock_timestamp() + p_lease * interval '1 millisecond' END
-    FROM unnest(p_numbers, p_domains, p_states, p_dues, p_attempts, p_notified, p_addresses, p_lasts, p_reasons, p_claims)
-      AS t(num, dom, st, du, att, noti, addr, la, rea, cl);
-  IF cardinality(p_traces) > 0 THEN INSERT INTO attempt(id, json) SELECT p_id, unnest(p_traces); END IF;
-  IF p_first > 0 THEN DELETE FROM pending WHERE id = p_id; END IF;
-  RETURN f;
-END $$ LANGUAGE plpgsql;
-
--- Brings messages' counts of open recipients up to date; one with none is finished: its content goes, its trace stays.
-CREATE FUNCTION settle(p_ids text[], p_now bigint) RETURNS void AS $$
-  UPDATE message m SET open = c.n, finished = CASE WHEN c.n = 0 THEN p_now END
-    FROM (SELECT i AS id, (SELECT count(*) FROM recipient r WHERE r.id = i AND r.state IN (0, 5, 100)) AS n FROM unnest(p_ids) i) c
-    WHERE m.id = c.id AND m.finished IS NULL;
-  DELETE FROM chunk c USING message m WHERE c.id = ANY(p_ids) AND m.id = c.id AND m.finished IS NOT NULL;
-$$ LANGUAGE sql;
-
--- An attempt's outcome. A recipient is stale when it is closed, or when its fencing token is no longer the caller's.
-CREATE FUNCTION record_outcome(p_id text, p_fence bigint, p_owner text, p_numbers bigint[], p_states bigint[], p_dues bigint[],
-    p_counts bigint[], p_notified bigint[], p_lasts bytea[], p_reasons text[], p_traces bytea[], p_now bigint,
-    OUT removed bigint, OUT stale bigint[]) AS $$
-DECLARE n bigint; done bigint[];
-BEGIN
-  removed := 0;
-  PERFORM set_config('danelaw.applied', 'no', true);
-  PERFORM 1 FROM message WHERE id = p_id AND finished IS NULL FOR UPDATE;
-  IF NOT FOUND THEN removed := -1; RETURN; END IF;
-  WITH u AS (
-    UPDATE recipient r SET state = CASE WHEN r.state = 5 AND t.st = 0 THEN 5 ELSE t.st END, due = t.du,
-        attempts = r.attempts + t.co, notified = greatest(r.notified, t.noti),
-        last = CASE WHEN length(t.la) > 0 THEN t.la ELSE r.last END,
-        reason = CASE WHEN length(t.la) > 0 THEN t.rea ELSE r.reason END, owner = NULL, lease = NULL
-      FROM unnest(p_numbers, p_states, p_dues, p_counts, p_notified, p_lasts, p_reasons) AS t(num, st, du, co, noti, la, rea)
-      WHERE r.id = p_id AND r.number = t.num AND r.state IN (0, 5) AND
-        (CASE WHEN p_fence = 0 THEN r.owner IS NULL OR r.owner = p_owner ELSE r.fence = p_fence END)
-      RETURNING r.number)
-  SELECT array_agg(number) INTO done FROM u;
-  SELECT array_agg(x) INTO stale FROM unnest(p_numbers) x WHERE NOT x = ANY(coalesce(done, '{}'));
-  IF done IS NULL AND cardinality(p_numbers) > 0 THEN removed := -1; RETURN; END IF;
-  PERFORM set_config('danelaw.applied', 'yes', true);
-  IF cardinality(p_traces) > 0 THEN INSERT INTO attempt(id, json) SELECT p_id, unnest(p_traces); END IF;
-  SELECT count(*) INTO n FROM recipient WHERE id = p_id AND state IN (0, 5, 100);
-  IF n = 0 THEN
-    UPDATE message SET open = 0, finished = p_now WHERE id = p_id;
-    DELETE FROM chunk WHERE id = p_id;
-    removed := 1;
-  ELSE
-    UPDATE message SET open = n WHERE id = p_id AND open <> n;
-  END IF;
-END $$ LANGUAGE plpgsql;
-
--- Due recipients for one relay: round after round one job a domain, each domain no further than it has room. Leases that ran
--- out are given up first. The token of this claim makes every earlier holder's record stale.
-CREATE FUNCTION claim(p_owner text, p_lease bigint, p_now bigint, p_limit bigint, p_per_domain bigint, p_excluded text[],
-    p_busy text[], p_used bigint[]) RETURNS TABLE(o_id text, o_domain text, o_number bigint, o_attempts bigint, o_due bigint,
-    o_fence bigint, o_received bigint, o_size bigint, o_sender text) AS $$
-DECLARE
-  f bigint := nextval('fence');
-  passed text[] := p_excluded;
-  w_ids text[]; w_domains text[]; w_dues bigint[];
-  ids text[] := '{}'; domains text[] := '{}'; dues bigint[] := '{}';
-BEGIN
-  UPDATE recipient r SET owner = NULL, lease = NULL FROM
-    (SELECT id, number FROM recipient WHERE owner IS NOT NULL AND lease < clock_timestamp() ORDER BY lease LIMIT 1000
-       FOR UPDATE SKIP LOCKED) x WHERE r.id = x.id AND r.number = x.number;
-  -- Windows by due time, each passing by the domains met before, so that a huge one hides the others from one window only.
-  FOR turn IN 1..8 LOOP
-    SELECT array_agg(w.id), array_agg(w.domain), array_agg(w.due) INTO w_ids, w_domains, w_dues FROM
-      (SELECT r.id, r.domain, r.due FROM recipient r WHERE r.state = 0 AND r.owner IS NULL AND r.due <= p_now
-         AND NOT r.domain = ANY(passed) ORDER BY r.due LIMIT 4 * p_limit FOR UPDATE SKIP LOCKED) w;
-    EXIT WHEN w_ids IS NULL;
-    ids := ids || w_ids; domains := domains || w_domains; dues := dues || w_dues;
-    EXIT WHEN cardinality(w_ids) < 4 * p_limit;
-    passed := passed || (SELECT array_agg(DISTINCT d) FROM unnest(w_domains) d);
-  END LOOP;
-  RETURN QUERY WITH
-    jobs AS (SELECT x.id, x.domain, min(x.due) AS due, row_number() OVER (PARTITION BY x.domain ORDER BY min(x.due), x.id) AS n
-        FROM unnest(ids, domains, dues) AS x(id, domain, due) GROUP BY x.id, x.domain),
-    chosen AS (SELECT j.id, j.domain FROM jobs j LEFT JOIN unnest(p_busy, p_used) AS b(domain, used) ON b.domain = j.domain
-        WHERE j.n <= p_per_domain - coalesce(b.used, 0) ORDER BY j.n, j.due LIMIT p_limit),
-    taken AS (UPDATE recipient r SET owner = p_owner, fence = f, lease = clock_timestamp() + p_lease * interval '1 millisecond'
-        FROM chosen c WHERE r.id = c.id AND r.domain = c.domain AND r.state = 0 AND r.owner IS NULL AND r.due <= p_now
-        RETURNING r.id, r.domain, r.number, r.attempts, r.due)
-    SELECT t.id, t.domain, t.number, t.attempts, t.due, f, m.received, m.size, m.sender FROM taken t JOIN message m ON m.id = t.id
-      ORDER BY t.due, t.id, t.domain, t.number;
-END $$ LANGUAGE plpgsql;
-
-INSERT INTO meta VALUES(1);
+INSERT INTO meta VALUES(0);
 )sql";
+
+// Leases live as long as their relay shows itself: one row beaten by each relay instead of one written for each claim.
+// What a relay claimed while it was taken for dead has a token below its `floor`, and must be asked for.
+// A recipient's own `lease` is left only to what an operator's action claims.
+constexpr const char* version_2 = R"sql(
+CREATE TABLE relay(owner text COLLATE "C" PRIMARY KEY, seen timestamptz NOT NULL, lease bigint NOT NULL, floor bigint NOT NULL);
+CREATE TABLE duty(name text COLLATE "C" PRIMARY KEY, owner text NOT NULL, until timestamptz NOT NULL);
+UPDATE recipient SET owner = NULL, lease = NULL WHERE owner IS NOT NULL;
+DROP INDEX recipient_lease;
+CREATE INDEX recipient_owner ON recipient(owner) WHERE owner IS NOT NULL;
+CREATE INDEX recipient_lease ON recipient(lease) WHERE lease IS NOT NULL;
+)sql";
+
+constexpr std::array steps{version_1, version_2};
+static_assert(steps.size() == shared_version);
+
+} // namespace
+
+const char* shared_step(std::int64_t version) {
+    return steps.at(static_cast<std::size_t>(version - 1));
+}
 
 } // namespace danelaw::store

@@ -31,6 +31,18 @@ class SharedView final : public View {
     Result<std::vector<DomainCount>> domains(std::size_t limit) override {
         return reading([&](PgConnection& c) { return domains_now(c, limit); });
     }
+    Result<std::vector<RelayShare>> relays() override {
+        return reading([&](PgConnection& c) -> Result<std::vector<RelayShare>> {
+            auto rows =
+                c.query("SELECT owner, (extract(epoch FROM seen) * 1000)::bigint, (SELECT count(*) FROM recipient "
+                        "r WHERE r.owner = relay.owner) FROM relay ORDER BY owner");
+            std::vector<RelayShare> found;
+            for (int i = 0; i < rows.size(); ++i)
+                found.push_back(
+                    {rows.text(i, 0), time_from(rows.number(i, 1)), static_cast<std::uint64_t>(rows.number(i, 2))});
+            return found;
+        });
+    }
     Result<std::optional<std::string>> get(const std::string& table, const std::string& key) override {
         return reading([&](PgConnection& c) -> Result<std::optional<std::string>> {
             auto rows = c.query("SELECT value FROM kv WHERE tbl = $1::text AND key = $2::bytea",
@@ -86,10 +98,10 @@ Result<Message> SharedView::message_at(PgConnection& c, const std::string& id, s
     auto decoded = decode_envelope(envelope);
     if (!decoded) return fail(damaged(id, decoded.error()));
     message.envelope = std::move(*decoded);
-    auto rows = c.query(
-        "SELECT number, domain, state, due, attempts, notified, address, last FROM recipient WHERE id = $1::text "
-        "ORDER BY number",
-        Params().text(id));
+    auto rows = c.query("SELECT number, domain, state, due, attempts, notified, address, last, owner FROM recipient "
+                        "WHERE id = $1::text "
+                        "ORDER BY number",
+                        Params().text(id));
     for (int i = 0; i < rows.size(); ++i) {
         RecipientRow row{static_cast<std::uint32_t>(rows.number(i, 0)),
                          rows.text(i, 1),
@@ -101,6 +113,7 @@ Result<Message> SharedView::message_at(PgConnection& c, const std::string& id, s
                          rows.text(i, 7)};
         auto r = from_row(row);
         if (!r) return fail(damaged(id, r.error()));
+        if (!rows.null(i, 8)) r->relay = rows.text(i, 8);
         message.recipients.push_back(std::move(*r));
     }
     if (message.recipients.empty()) return fail(damaged(id, Error{Errc::damaged, "its recipients are missing"}));

@@ -84,6 +84,7 @@ struct Recipient {
     Time next_attempt{};
     bool delay_notified = false;
     std::optional<Outcome> last;
+    std::string relay; // which relay works on it, on a shared queue; "" nobody
 };
 
 } // namespace danelaw::message

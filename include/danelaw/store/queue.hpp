@@ -115,6 +115,13 @@ struct DomainCount {
     Time oldest{};
 };
 
+// A relay on a shared queue.
+struct RelayShare {
+    std::string name;
+    Time seen{};             // when it last showed itself, by the database's clock
+    std::uint64_t holds = 0; // recipients that it works on
+};
+
 class Queue {
   public:
     virtual ~Queue() = default;
@@ -140,10 +147,12 @@ class Queue {
     virtual Task<Result<std::string>> read(std::string id, std::uint32_t sequence) = 0;
     virtual Task<Result<Recorded>> record(Record record) = 0;
     virtual Task<Result<void>> release(std::vector<Job> jobs) = 0; // not attempted after all: due again at once
+    // Are they still this process's? To be asked before each MAIL (DQ-006). Answers at once unless the process was, or
+    // may have been, taken for dead. stale: others have them, forget them; unavailable: nobody can tell now, ask again.
     virtual Task<Result<void>> renew(std::vector<Job> jobs) {
         (void)jobs;
         co_return Result<void>{};
-    } // extend leases (shared store)
+    }
 
     // -- operator
     virtual Task<Result<std::vector<Message>>> list(Filter filter, std::size_t limit, std::string after_id) = 0;
@@ -165,6 +174,17 @@ class Queue {
         (void)ids;
         co_return fail(Errc::unavailable, "this store forgets nothing");
     }
+    // -- together with other relays
+    // Of the relays on one queue, shall this one do what is done once for all (TR-020)? The duty is kept for `time`,
+    // longer when its holder asks again, then anybody's. Alone on a queue: always.
+    virtual Task<Result<bool>> take_duty(std::string name, Millis time) {
+        (void)name, (void)time;
+        co_return true;
+    }
+    virtual std::size_t sharing() const { return 1; } // relays alive on this queue, this one among them
+    // What other relays release, defer or leave behind makes no noise here: claim() at least so often.
+    virtual Millis look_again() const { return Millis::max(); }
+    virtual Task<Result<std::vector<RelayShare>>> relays() { co_return std::vector<RelayShare>(); } // empty: not shared
     virtual Task<Result<Counts>> counts() = 0;
     virtual Task<Result<std::vector<DomainCount>>> domains(std::size_t limit) = 0;
 
@@ -185,6 +205,7 @@ class Queue {
     struct Stats {
         std::uint64_t commits = 0, operations = 0, last_commit_us = 0, failures = 0;
         bool failed = false;
+        std::string trouble; // why the database can't be reached; empty: it can
     };
     virtual Stats stats() const = 0;
 };
@@ -206,11 +227,13 @@ struct Opened {
 };
 Result<Opened> open_embedded(EmbeddedOptions options);
 
-// A queue that several relays share. Leases of a relay that died run out and others take over (DQ-006).
+// A queue that several relays share. What a relay held that died is taken over by the others (DQ-006). The server must
+// be there; afterwards it may come and go.
 struct PostgresOptions {
     std::string conninfo; // libpq's: "host=/run/postgresql dbname=danelaw"
-    std::string owner;    // this relay's name in the leases; a unique one is made when empty
-    Millis lease = std::chrono::minutes(2);
+    std::string owner;    // this process's name, no other's; a unique one is made when empty
+    // So long after a relay last showed itself the others take its work over. It shows itself five times in a lease.
+    Millis lease = std::chrono::seconds(15);
     Millis trace_kept = std::chrono::hours(24 * 7);
     std::size_t traces_most = 100000;
     Bytes recent = 32 << 20;

@@ -181,8 +181,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"listeners: [{address: \"[::]:25\"}]\nrelay: {allow: [64.0.0.0/2]}",
             "F:2:17: warning: 64.0.0.0/2 lets a large part of the Internet relay\n"},
         Bad{"relay: {users_file: /nowhere/users}", "F:1:21: can't read /nowhere/users\n"},
-        Bad{"queue: {store: postgres}", "F:1:16: queue.store: not available yet in this version\nF:1:16: queue.store: "
-                                        "postgres needs queue.postgres\n"},
+        Bad{"queue: {store: postgres}", "F:1:16: queue.store: postgres needs queue.postgres\n"},
         Bad{"queue: {store: rocksdb}", "F:1:16: warning: queue.store: rocksdb is now called sqlite\n"},
         Bad{"queue: {path: /dev/null}", "F:1:15: /dev/null is not a directory\n"},
         Bad{"tls: {ca_file: /nowhere/ca}", "F:1:16: can't read /nowhere/ca\n"},

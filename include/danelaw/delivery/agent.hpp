@@ -12,6 +12,7 @@
 #include "danelaw/schedule/lanes.hpp"
 #include "danelaw/schedule/retry.hpp"
 #include "danelaw/store/queue.hpp"
+#include "danelaw/tlsrpt/session.hpp"
 
 #include <array>
 #include <functional>
@@ -57,6 +58,9 @@ class Agent {
         log::Log& log;
         const Clock& clock;
         std::function<std::shared_ptr<const config::Settings>()> settings; // the present one, after reloads
+        // Every session that TLS reports count, as it happened; may be empty. Not of TLS reports, nor of
+        // `TLS-Required: No` (TR-010…TR-019).
+        std::function<void(const tlsrpt::Session&)> on_tls_session = nullptr;
     };
     explicit Agent(Parts parts);
     ~Agent();

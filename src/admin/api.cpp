@@ -65,6 +65,9 @@ Task<Result<StatusFacts>> gather(Context& context) {
     auto domains = co_await context.queue.domains(destinations_shown);
     if (!domains) co_return fail(domains.error());
     f.destinations = std::move(*domains);
+    auto relays = co_await context.queue.relays();
+    if (!relays) co_return fail(relays.error());
+    f.relays = std::move(*relays);
     f.counters = context.counters.snapshot(f.now);
     if (context.dns) f.dns = context.dns();
     if (context.problems) f.problems = context.problems();

@@ -40,11 +40,13 @@ std::string_view state_word(RecipientState s) {
 }
 
 json::object recipient_view(const message::Recipient& r) {
-    return {{"address", r.address},
-            {"state", state_word(r.state)},
-            {"attempts", r.attempts},
-            {"next_attempt", r.state == RecipientState::queued ? json::value(rfc3339(r.next_attempt)) : nullptr},
-            {"last", last_view(r.last)}};
+    json::object o{{"address", r.address},
+                   {"state", state_word(r.state)},
+                   {"attempts", r.attempts},
+                   {"next_attempt", r.state == RecipientState::queued ? json::value(rfc3339(r.next_attempt)) : nullptr},
+                   {"last", last_view(r.last)}};
+    if (!r.relay.empty()) o["relay"] = r.relay;
+    return o;
 }
 
 std::string_view body_word(message::Body b) {
@@ -141,6 +143,9 @@ json::object status_view(const StatusFacts& f) {
                                         {"text", x.text}});
     }
     const Snapshot& c = f.counters;
+    json::array relays;
+    for (const store::RelayShare& r : f.relays)
+        relays.push_back(json::object{{"name", r.name}, {"seen_at", rfc3339(r.seen)}, {"recipients", r.holds}});
     return {
         {"version", DANELAW_VERSION},
         {"uptime_s", std::chrono::duration_cast<Seconds>(f.now - f.started).count()},
@@ -164,6 +169,7 @@ json::object status_view(const StatusFacts& f) {
          {{"secure", f.dns.secure}, {"insecure", f.dns.insecure}, {"bogus", f.dns.bogus}, {"error", f.dns.error}}},
         {"destinations", std::move(destinations)},
         {"failures", std::move(failures)},
+        {"relays", std::move(relays)},
         {"health", {{"ok", f.problems.empty()}, {"problems", std::move(problems)}, {"warnings", std::move(warnings)}}}};
 }
 

@@ -12,7 +12,7 @@ namespace danelaw::app {
 namespace {
 
 constexpr Millis shortest_pause = std::chrono::milliseconds(200);
-constexpr Millis longest_pause = std::chrono::seconds(5);
+constexpr Millis longest_pause = std::chrono::seconds(2);
 
 } // namespace
 

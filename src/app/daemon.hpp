@@ -13,6 +13,7 @@
 #include "danelaw/relay/server.hpp"
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
 
 namespace danelaw::app {
 
@@ -39,7 +40,7 @@ class Daemon {
     admin::Context admin_context();
 
     net::Task<void> live();
-    net::Task<void> wait_for_signals();
+    net::Task<void> wait_for_signals(boost::asio::signal_set& signals);
     net::Task<void> drain();
     void reload();
     void announce_ready();

@@ -108,8 +108,7 @@ void Daemon::reload() {
     ::sd_notify(0, "READY=1");
 }
 
-net::Task<void> Daemon::wait_for_signals() {
-    asio::signal_set signals(io_, SIGTERM, SIGINT, SIGHUP);
+net::Task<void> Daemon::wait_for_signals(asio::signal_set& signals) {
     for (;;) {
         const auto [error, number] = co_await signals.async_wait(asio::as_tuple(asio::use_awaitable));
         if (error || number != SIGHUP) co_return;
@@ -141,8 +140,9 @@ net::Task<void> Daemon::live() {
     tasks_->spawn("admin", admin_->run());
     tasks_->spawn("relay", relay_->run());
     tasks_->spawn("health", health_->watch());
+    asio::signal_set signals(io_, SIGTERM, SIGINT, SIGHUP); // from the moment on at which we say that we are ready
     announce_ready();
-    co_await wait_for_signals();
+    co_await wait_for_signals(signals);
     co_await drain();
 }
 

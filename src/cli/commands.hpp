@@ -52,6 +52,12 @@ struct QueueAct {
 };
 int queue_act(const QueueAct& asked, Console console);
 
+struct QueueMigrate {
+    std::string config, from, to; // sqlite, postgres
+    bool json = false;
+};
+int queue_migrate(const QueueMigrate& asked, Console console);
+
 int status(const Remote& remote, Console console);
 int tlsrpt_show(const Remote& remote, const std::string& day, Console console);
 int tlsrpt_send(const Remote& remote, const std::string& day, bool dry_run, Console console);

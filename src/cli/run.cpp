@@ -126,6 +126,16 @@ void Tree::queue() {
     t->add_option("ID", trace.id, "queue id; finished messages too, for a week")->required();
     remote_options(t, trace.remote);
     queue_actions(*sub);
+
+    auto& move = keep<QueueMigrate>();
+    CLI::App* m = command(*sub, "migrate", "move all queued mail to another store, while no relay runs",
+                          [this, &move] { return queue_migrate(move, console_); });
+    m->add_option("--from", move.from, "sqlite (queue.path) or postgres (queue.postgres)")
+        ->required()
+        ->check(CLI::IsMember({"sqlite", "postgres"}));
+    m->add_option("--to", move.to, "postgres or sqlite")->required()->check(CLI::IsMember({"sqlite", "postgres"}));
+    m->add_option("--config", move.config, "configuration file that names both")->type_name("FILE");
+    json_flag(m, move.json);
 }
 
 void Tree::queue_actions(CLI::App& queue) {

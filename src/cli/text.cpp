@@ -151,6 +151,13 @@ void render_status(std::ostream& out, const json::object& s) {
         out << "  " << std::right << std::setw(7) << number_of(o, "recipients") << "  " << text_of(o, "domain") << "  "
             << text_of(o, "reason") << "\n";
     }
+    const json::array& relays = array_of(s, "relays");
+    if (!relays.empty()) out << "relays on this queue\n";
+    for (const json::value& v : relays) {
+        const json::object& o = v.as_object();
+        out << "  " << std::right << std::setw(7) << number_of(o, "recipients") << "  " << text_of(o, "name")
+            << "  last seen " << text_of(o, "seen_at") << "\n";
+    }
     if (!failures.empty()) out << "recent failures\n";
     for (const json::value& v : failures) {
         const json::object& o = v.as_object();

@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <map>
 #include <unordered_map>
 
 namespace danelaw::store {
@@ -45,10 +46,9 @@ class Shared final : public Backend {
 
   private:
     using Steady = std::chrono::steady_clock;
-    struct Appended {
-        std::uint32_t chunks = 0;
-        Bytes octets = 0;
-        bool whole = true; // pieces came in order
+    struct Appended { // pieces may come in any order: the first one, with our trace fields, comes last
+        std::map<std::uint32_t, Bytes> pieces;
+        bool whole() const { return pieces.empty() || pieces.rbegin()->first + 1 == pieces.size(); }
     };
     PgConnection& connection(); // connects again when needed; throws while the server is away
     void connect();

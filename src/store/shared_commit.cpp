@@ -63,11 +63,20 @@ std::string lock_order(const Op* op) {
     return "0";
 }
 
+// Stable: a message's pieces stay in their order.
+std::vector<Op*> in_lock_order(std::span<Op* const> batch) {
+    std::vector<std::pair<std::string, std::size_t>> order;
+    for (std::size_t i = 0; i < batch.size(); ++i) order.emplace_back(lock_order(batch[i]), i);
+    std::ranges::sort(order);
+    std::vector<Op*> ops;
+    for (const auto& [key, i] : order) ops.push_back(batch[i]);
+    return ops;
+}
+
 } // namespace
 
 Result<void> Shared::commit(std::span<Op* const> batch) {
-    std::vector<Op*> ops(batch.begin(), batch.end());
-    std::ranges::sort(ops, {}, lock_order); // one caller's works are never in one batch
+    auto ops = in_lock_order(batch);
     auto middle = std::ranges::find_if(ops, [](Op* op) { return std::holds_alternative<ActWork>(op->work); });
     bool sent = false; // from here on the server may have committed
     try {
@@ -154,9 +163,9 @@ Result<Params> Shared::message_params(const NewMessage& message, Claiming claimi
     std::uint32_t first = 0;
     envelope.content.size = message.content.size();
     if (auto it = appended_.find(envelope.id); it != appended_.end()) {
-        if (!it->second.whole) return fail(Errc::limit, "a piece of the content is missing");
-        first = it->second.chunks;
-        envelope.content.size += it->second.octets;
+        if (!it->second.whole()) return fail(Errc::limit, "a piece of the content is missing");
+        first = static_cast<std::uint32_t>(it->second.pieces.size());
+        for (const auto& [sequence, octets] : it->second.pieces) envelope.content.size += octets;
     }
     std::vector<std::int64_t> crcs, numbers, states, dues, attempts, notified, claims;
     std::vector<std::string_view> pieces, addresses, lasts;
@@ -290,10 +299,7 @@ void Shared::receive(PgConnection& c, RecordWork& work, Op& op) {
 // What this process remembers, once it is stable.
 void Shared::committed(Op& op) {
     if (auto* append = std::get_if<AppendWork>(&op.work)) {
-        auto& a = appended_[append->id];
-        a.whole = a.whole && append->sequence == a.chunks;
-        ++a.chunks;
-        a.octets += append->octets.size();
+        appended_[append->id].pieces[append->sequence] = append->octets.size();
     } else if (auto* discard = std::get_if<DiscardWork>(&op.work)) {
         appended_.erase(discard->id);
     } else if (auto* add = std::get_if<AddWork>(&op.work); add != nullptr && !op.error) {

@@ -26,6 +26,7 @@ struct StatusFacts {
     Time now{}, started{};
     store::Counts queue;
     std::vector<store::DomainCount> destinations;
+    std::vector<store::RelayShare> relays; // of a shared queue; empty where it is not
     Snapshot counters;
     resolver::Resolver::Counters dns;
     std::vector<std::string> problems, warnings;

@@ -169,11 +169,9 @@ Task<void> claim_due(Agent::State& s, Time now) {
 }
 
 Task<void> deliver_one(Agent::State& s, schedule::Lanes<store::Job>::Start start) {
-    const auto lane = start.lane;
     Delivery delivery(s, std::move(start));
     co_await delivery.run();
-    s.lanes.finished(lane, delivery.signal, s.now(), std::move(delivery.pause));
-    s.wakeup.notify();
+    delivery.leave_lane();
 }
 
 } // namespace

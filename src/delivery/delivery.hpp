@@ -24,6 +24,8 @@ class Delivery {
     // What it told about the destination, for the lane.
     schedule::Signal signal = schedule::Signal::neutral;
     schedule::Pause pause;
+    // Its place in the lane is free once the servers have answered, while the outcome is still on its way to the disk.
+    void leave_lane();
 
   private:
     enum class Next { address, host, done };
@@ -74,6 +76,7 @@ class Delivery {
     bool abandoned_ = false;  // the claim was lost, or nobody could tell: no MAIL, and nothing recorded
     bool unanswered_ = false; // the last transaction left recipients without a word
     bool unsecured_dane_ = false;
+    bool left_lane_ = false;
     std::set<std::uint32_t> answered_here_; // recipients that the present host has answered for
 };
 

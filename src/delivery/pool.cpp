@@ -12,6 +12,10 @@ bool asks_for_fewer(const ChannelFailure& failure) {
 }
 
 constexpr std::uint32_t successes_to_grow = 50;
+constexpr std::uint32_t first_openings = 5; // at once towards one address, before any has succeeded
+constexpr Millis shortest_patience = std::chrono::milliseconds(2);
+constexpr Millis longest_patience = std::chrono::milliseconds(250);
+constexpr auto no_deadline = net::Deadline::max();
 
 } // namespace
 
@@ -37,49 +41,86 @@ Task<std::expected<Channel, ChannelFailure>> Pool::take(dane::HostPlan host, End
                                                         Reuse reuse) {
     auto identity = identity_of(host, endpoint, rules);
     if (rules.clear_instead_of_tls) identity += "|clear";
+    std::optional<Turn> turn;
     for (;;) {
         auto& slot = slots_[endpoint];
         if (slot.limit == 0) slot.limit = rules_.per_endpoint;
         if (reuse == Reuse::allowed) {
             if (auto channel = reusable(slot, host, identity)) {
                 ++stats_.reused;
+                leave(turn, slot);
                 pass_on(slot);
                 co_return std::move(*channel);
             }
         }
         if (slot.open >= slot.limit && !slot.idle.empty()) close_one(slot); // not ours to use: make room
-        if (slot.open < slot.limit) {
-            ++slot.open;
-            pass_on(slot);
-            auto opened = co_await open_channel(tls_, host, endpoint, rules);
+        const bool patient = reuse == Reuse::allowed && !(turn && turn->patience_over);
+        if (may_open(slot, patient)) {
+            leave(turn, slot);
+            auto opened = co_await open(slot, host, endpoint, rules);
             if (opened) {
                 opened->identity = std::move(identity);
-                dead_.erase(endpoint);
-                ++stats_.opened;
-                if (opened->tls) ++stats_.handshakes;
                 co_return std::move(*opened);
             }
-            ++stats_.failed;
-            auto& same_slot = slots_[endpoint]; // the map may have changed while we waited
-            const bool others = same_slot.open > 1;
-            note_failure(endpoint, same_slot, opened.error());
-            closed_one(endpoint);
-            if (!asks_for_fewer(opened.error()) || !others) co_return std::unexpected(std::move(opened.error()));
+            const auto others = slots_.find(endpoint);
+            if (!asks_for_fewer(opened.error()) || others == slots_.end() || others->second.open == 0)
+                co_return std::unexpected(std::move(opened.error()));
             continue;
         }
-        net::Wakeup turn(executor_);
-        slot.waiting.push_back(&turn);
-        const auto place = std::prev(slot.waiting.end());
-        const auto woken = co_await turn.wait();
-        auto& same_slot = slots_[endpoint];
-        same_slot.waiting.erase(place);
+        if (!turn) {
+            turn.emplace(executor_);
+            slot.waiting.push_back(&turn->wakeup);
+            turn->place = std::prev(slot.waiting.end());
+        }
+        const bool room = slot.open < slot.limit;
+        const auto woken = co_await turn->wakeup.wait(room ? net::deadline_after(slot.opening_takes) : no_deadline);
         if (woken == net::Wakeup::Woken::cancelled) {
+            leave(turn, slots_[endpoint]);
             ChannelFailure failure;
             failure.reason = Reason::connect_failed;
             failure.text = "given up: the relay is stopping";
             co_return std::unexpected(std::move(failure));
         }
+        if (woken == net::Wakeup::Woken::timed_out) turn->patience_over = true;
     }
+}
+
+// A channel in use will be free in a moment: a new one is worth its handshake only for who has waited as long as
+// opening one takes. A few may be opened at once, and as many as there are already: numbers double while they are
+// missing.
+bool Pool::may_open(const Slot& slot, bool patient) {
+    if (slot.open >= slot.limit) return false;
+    if (slot.open == 0) return true;
+    return !patient && slot.opening < std::max<std::uint32_t>(first_openings, slot.open - slot.opening);
+}
+
+Task<std::expected<Channel, ChannelFailure>> Pool::open(Slot& slot, const dane::HostPlan& host, Endpoint endpoint,
+                                                        ChannelRules rules) {
+    ++slot.open;
+    ++slot.opening;
+    pass_on(slot);
+    const auto began = std::chrono::steady_clock::now();
+    auto opened = co_await open_channel(tls_, host, endpoint, std::move(rules));
+    auto& same_slot = slots_[endpoint]; // the map may have changed while we waited
+    --same_slot.opening;
+    if (opened) {
+        const auto took = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - began);
+        same_slot.opening_takes = std::clamp(took, shortest_patience, longest_patience);
+        dead_.erase(endpoint);
+        ++stats_.opened;
+        if (opened->tls) ++stats_.handshakes;
+    } else {
+        ++stats_.failed;
+        note_failure(endpoint, same_slot, opened.error());
+        closed_one(endpoint);
+    }
+    co_return opened;
+}
+
+void Pool::leave(std::optional<Turn>& turn, Slot& slot) {
+    if (!turn) return;
+    slot.waiting.erase(turn->place);
+    turn.reset();
 }
 
 // Two notices to one waiter are one: who takes a turn sees to it that the next is told of what is left.
@@ -135,7 +176,8 @@ void Pool::give_back(Channel channel, Mood mood) {
         slot.successes = 0;
     }
     const bool keep = !closing_ && rules_.idle_reuse.count() > 0 && channel.messages < rules_.messages_per_connection &&
-                      slot.open <= slot.limit && channel.quiet();
+                      slot.open <= slot.limit &&
+                      channel.is_open(); // what it says meanwhile is read before the next use
     if (!keep) {
         retire(std::move(channel));
         return;

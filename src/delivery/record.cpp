@@ -5,12 +5,14 @@
 
 #include <boost/json/array.hpp>
 #include <fmt/format.h>
+#include <utility>
 
 namespace danelaw::delivery {
 namespace {
 
 constexpr Millis first_pause = std::chrono::milliseconds(200);
 constexpr Millis longest_pause = std::chrono::seconds(10);
+constexpr std::size_t most_recording = 100; // outcomes being written whose lanes went on
 
 } // namespace
 
@@ -41,7 +43,15 @@ store::RecipientUpdate Delivery::update_for(const message::Recipient& recipient,
     return out;
 }
 
+void Delivery::leave_lane() {
+    if (std::exchange(left_lane_, true)) return;
+    agent_.lanes.finished(start_.lane, signal, agent_.now(), std::move(pause));
+    agent_.wakeup.notify();
+}
+
 Task<void> Delivery::record() {
+    // A store that can't keep up keeps the lanes waiting: what a crash would deliver twice stays bounded (DQ-005).
+    if (agent_.tasks.size() < agent_.lanes.active() + most_recording) leave_lane();
     store::Record entry;
     entry.id = message_.envelope.id;
     entry.fence = start_.job.fence;
@@ -57,8 +67,10 @@ Task<void> Delivery::record() {
         auto recorded = co_await agent_.parts.queue.record(entry);
         if (recorded) {
             for (const auto& update : updates)
-                if (update.state == message::RecipientState::queued)
-                    agent_.next_claim = std::min(agent_.next_claim, update.next_attempt);
+                if (update.state == message::RecipientState::queued && update.next_attempt < agent_.next_claim) {
+                    agent_.next_claim = update.next_attempt;
+                    agent_.wakeup.notify();
+                }
             announce(updates, recorded->removed);
             if (notices.announce) notices.announce();
             if (recorded->removed) agent_.parts.log.event(log::Level::info, "removed", {{"id", entry.id}});

@@ -231,7 +231,7 @@ class Transaction {
                 fate = unanswered(fate);
             out.recipients.push_back(std::move(fate));
         }
-        out.channel_usable = channel_.quiet();
+        out.channel_usable = channel_.is_open(); // settle() has looked
         out.stale_channel = reused_ && lost_ && (replies_.empty() || (replies_.size() == 1 && replies_[0].code == 421));
         out.possible_duplicate = possible_duplicate_;
         out.busy = busy_ || (lost_ && (lost_->code == Errc::timeout || session_ended()));

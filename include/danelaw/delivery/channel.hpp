@@ -55,6 +55,7 @@ class Channel {
     // QUIT without waiting long for 221 (SC-033), then close. Safe in any state.
     Task<void> quit();
     void close() { io_.stream().close(); }
+    bool is_open() { return io_.stream().is_open(); }
     // Nothing may be waiting to be read before a command: a stale 421, an unasked reply, an end (H107, H111).
     bool quiet() { return io_.stream().is_open() && !io_.input_waiting(); }
 

@@ -57,11 +57,24 @@ class Pool {
     };
     struct Slot {
         std::uint32_t open = 0; // lent out, idle and being opened
+        std::uint32_t opening = 0; // of these, being opened
         std::uint32_t limit = 0;
         std::uint32_t successes = 0;
+        Millis opening_takes{20}; // the last one took so long: how long to wait for one in use instead
         std::deque<Idle> idle;
         std::list<net::Wakeup*> waiting; // in order
     };
+    // A place among those who wait for a channel to one address.
+    struct Turn {
+        explicit Turn(const boost::asio::any_io_executor& executor) : wakeup(executor) {}
+        net::Wakeup wakeup;
+        std::list<net::Wakeup*>::iterator place;
+        bool patience_over = false;
+    };
+    static bool may_open(const Slot& slot, bool patient);
+    Task<std::expected<Channel, ChannelFailure>> open(Slot& slot, const dane::HostPlan& host, Endpoint endpoint,
+                                                      ChannelRules rules);
+    static void leave(std::optional<Turn>& turn, Slot& slot);
     std::optional<Channel> reusable(Slot& slot, const dane::HostPlan& host, const std::string& identity);
     void close_one(Slot& slot);
     static void pass_on(Slot& slot);

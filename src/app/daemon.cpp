@@ -14,6 +14,25 @@ namespace {
 constexpr Millis shortest_pause = std::chrono::milliseconds(200);
 constexpr Millis longest_pause = std::chrono::seconds(2);
 
+// Null when none is configured.
+Result<std::shared_ptr<const dkim::Keys>> keys_of(const std::vector<config::DkimKey>& settings) {
+    std::vector<dkim::KeySource> sources;
+    for (const auto& key : settings)
+        if (!key.domain.empty()) sources.push_back({key.domain, key.selector, key.private_key});
+    if (sources.empty()) return std::shared_ptr<const dkim::Keys>();
+    return dkim::Keys::load(sources);
+}
+
+class RelaySigner final : public relay::ContentSigner {
+  public:
+    explicit RelaySigner(std::shared_ptr<const dkim::Keys> keys) : signer_(std::move(keys)) {}
+    void feed(std::string_view octets) override { signer_.feed(octets); }
+    Result<std::string> finish() override { return signer_.finish(); }
+
+  private:
+    dkim::Signer signer_;
+};
+
 } // namespace
 
 log::Options log_options(const config::LogSettings& settings) {
@@ -90,8 +109,14 @@ Result<void> Daemon::take_keys(const config::Settings& settings) {
     if (!settings.admin.token_file.empty() && !(std::ifstream(settings.admin.token_file) >> token)) {
         return fail(Errc::config, settings.admin.token_file + " can't be read or is empty");
     }
+    auto mail = keys_of(settings.dkim);
+    if (!mail) return fail(mail.error());
+    auto reports = keys_of({settings.tlsrpt.dkim});
+    if (!reports) return fail(reports.error());
     token_ = std::move(token);
-    make_notices(settings, nullptr);
+    mail_keys_ = std::move(*mail);
+    report_keys_ = std::move(*reports);
+    make_notices(settings, mail_keys_);
     return {};
 }
 
@@ -114,13 +139,36 @@ Result<void> Daemon::open_delivery() {
                                                  delivery::router_settings(*settings_, delivery::local_addresses()));
     reporter_ = std::make_unique<Reporter>(*log_, [this] { return notices_; });
     delivery::Agent::Parts agent{executor, *queue_, *router_, tls_, *reporter_, *log_, clock_, present};
+    if (settings_->tlsrpt.enabled) {
+        tls_counter_ = std::make_unique<report::TlsCounter>(executor, *queue_, *resolver_, *log_, clock_);
+        agent.on_tls_session = [this](const tlsrpt::Session& session) { tls_counter_->count(session); };
+    }
     agent_ = std::make_unique<delivery::Agent>(std::move(agent));
+    open_reports();
     relay::Parts relay{executor, *queue_, *log_,
                        clock_,   present, [this](std::vector<store::Job> jobs) { agent_->accepted(std::move(jobs)); }};
+    relay.signer = [this]() -> std::unique_ptr<relay::ContentSigner> {
+        return mail_keys_ ? std::make_unique<RelaySigner>(mail_keys_) : nullptr;
+    };
     relay_ = std::make_unique<relay::Server>(std::move(relay));
     Health::Parts health{*resolver_, *queue_, *log_, clock_, present};
     health_ = std::make_unique<Health>(std::move(health));
     return {};
+}
+
+void Daemon::open_reports() {
+    if (!tls_counter_) return;
+    report::TlsReporter::Parts parts{io_.get_executor(),
+                                     *queue_,
+                                     *resolver_,
+                                     tls_,
+                                     *log_,
+                                     clock_,
+                                     *tls_counter_,
+                                     [this] { return settings_; },
+                                     [this] { return report_keys_; },
+                                     [this](std::vector<store::Job> jobs) { agent_->accepted(std::move(jobs)); }};
+    tls_reporter_ = std::make_unique<report::TlsReporter>(std::move(parts));
 }
 
 admin::Context Daemon::admin_context() {
@@ -131,6 +179,13 @@ admin::Context Daemon::admin_context() {
     context.warnings = [this] { return health_->warnings(); };
     context.notices = [this] { return notices_; };
     context.token = [this] { return token_; };
+    if (tls_reporter_) {
+        context.tlsrpt_show = [this](std::string day) { return tls_reporter_->show(std::move(day)); };
+        context.tlsrpt_send = [this](std::string day, bool dry_run) {
+            using Sending = report::TlsReporter::Sending;
+            return tls_reporter_->send(std::move(day), dry_run ? Sending::dry_run : Sending::now);
+        };
+    }
     context.flushed = [this] { agent_->wake(delivery::Agent::Wake::forget_failures); };
     return context;
 }

@@ -11,6 +11,7 @@
 #include "danelaw/delivery/sts_fetcher.hpp"
 #include "danelaw/http/server.hpp"
 #include "danelaw/relay/server.hpp"
+#include "danelaw/report/tls_reporter.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -34,6 +35,7 @@ class Daemon {
     Result<void> open_queue();
     Result<store::Opened> open_shared();
     Result<void> open_delivery();
+    void open_reports();
     Result<void> open_admin();
     Result<void> take_keys(const config::Settings& settings); // what is read from files anew at a reload
     void make_notices(const config::Settings& settings, std::shared_ptr<const dkim::Keys> keys);
@@ -61,6 +63,9 @@ class Daemon {
     std::shared_ptr<report::Pacer> pacer_ = std::make_shared<report::Pacer>();
     std::shared_ptr<const report::NoticeMaker> notices_;
     std::unique_ptr<Reporter> reporter_;
+    std::shared_ptr<const dkim::Keys> mail_keys_, report_keys_; // null: none
+    std::unique_ptr<report::TlsCounter> tls_counter_;           // null: tlsrpt.enabled is off
+    std::unique_ptr<report::TlsReporter> tls_reporter_;
     std::unique_ptr<delivery::Agent> agent_;
     std::unique_ptr<relay::Server> relay_;
     std::unique_ptr<Health> health_;

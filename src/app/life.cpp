@@ -127,6 +127,11 @@ net::Task<void> Daemon::drain() {
     co_await relay_->drain(deadline);
     co_await agent_->drain(deadline);
     co_await sts_->stop();
+    if (tls_reporter_) {
+        tls_reporter_->stop();
+        tls_counter_->stop();
+        co_await tls_counter_->flush(); // TR-020
+    }
     admin_->stop();
     if (!co_await tasks_->join_until(net::deadline_after(std::chrono::seconds(1)))) {
         tasks_->cancel_all();
@@ -140,6 +145,10 @@ net::Task<void> Daemon::live() {
     tasks_->spawn("admin", admin_->run());
     tasks_->spawn("relay", relay_->run());
     tasks_->spawn("health", health_->watch());
+    if (tls_reporter_) {
+        tasks_->spawn("tls counter", tls_counter_->run());
+        tasks_->spawn("tls reporter", tls_reporter_->run());
+    }
     asio::signal_set signals(io_, SIGTERM, SIGINT, SIGHUP); // from the moment on at which we say that we are ready
     announce_ready();
     co_await wait_for_signals(signals);

@@ -19,17 +19,6 @@ using namespace std::chrono_literals;
 
 constexpr const char* default_anchors_file = "/usr/share/dns/root.key";
 
-// Keys whose feature this build lacks: said plainly, never ignored.
-struct Gate {
-    const char* path;
-    bool (*used)(const Settings&);
-};
-constexpr std::array<Gate, 3> not_yet{{
-    {"tlsrpt.from", [](const Settings& s) { return !s.tlsrpt.from.empty(); }},
-    {"tlsrpt.dkim", [](const Settings& s) { return !s.tlsrpt.dkim.domain.empty(); }},
-    {"dkim", [](const Settings& s) { return !s.dkim.empty(); }},
-}};
-
 std::string system_hostname() {
     char name[256] = {};
     if (::gethostname(name, sizeof name - 1) != 0) return "localhost";
@@ -196,7 +185,7 @@ void check_dkim(const DkimKey& k, const std::string& path, Report& report) {
     }
     if (!dns::Name::from(k.domain)) report.error(path + ".domain", path + ".domain is not a domain");
     if (!dns::Name::from(k.selector)) report.error(path + ".selector", path + ".selector is not a DNS label");
-    const std::string wrong = private_key_problem(k.private_key);
+    const std::string wrong = dkim_key_problem(k.private_key);
     if (!wrong.empty()) report.error(path + ".private_key", wrong);
 }
 
@@ -205,8 +194,16 @@ void check_reports(const Settings& s, Report& report) {
     const bool signs = !t.dkim.domain.empty() || !t.dkim.selector.empty() || !t.dkim.private_key.empty();
     if (signs) check_dkim(t.dkim, "tlsrpt.dkim", report);
     for (std::size_t i = 0; i < s.dkim.size(); ++i) check_dkim(s.dkim[i], "dkim[" + std::to_string(i) + "]", report);
+    if (!t.contact.empty() && !is_mailbox(t.contact))
+        report.error("tlsrpt.contact", "tlsrpt.contact must be a mail address");
     if (t.from.empty()) return;
-    if (!is_mailbox(t.from)) report.error("tlsrpt.from", "tlsrpt.from must be a mail address");
+    const auto from = dns::Name::from(std::string_view(t.from).substr(t.from.rfind('@') + 1));
+    const auto key = dns::Name::from(t.dkim.domain);
+    if (!is_mailbox(t.from)) {
+        report.error("tlsrpt.from", "tlsrpt.from must be a mail address");
+    } else if (signs && from && key && !from->ends_with(*key)) { // TR-044
+        report.error("tlsrpt.dkim.domain", "tlsrpt.dkim.domain must be the domain of tlsrpt.from, or a parent of it");
+    }
     if (!signs) report.warning("tlsrpt.from", "without tlsrpt.dkim no report is sent by mail (RFC 8460 3)");
 }
 
@@ -268,9 +265,6 @@ void check(Settings& s, Report& report, Time now) {
     check_reports(s, report);
     check_admin(s, report);
     check_log(s, report);
-    for (const Gate& gate : not_yet) {
-        if (gate.used(s)) report.error(gate.path, std::string(gate.path) + ": not available yet in this version");
-    }
 }
 
 } // namespace danelaw::config

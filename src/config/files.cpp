@@ -59,6 +59,16 @@ std::string private_key_problem(const std::string& file) {
     return "";
 }
 
+// RFC 8301 3.2, RFC 8463
+std::string dkim_key_problem(const std::string& file) {
+    if (std::string wrong = private_key_problem(file); !wrong.empty()) return wrong;
+    const Held<EVP_PKEY> key = private_key_of(*slurp(file));
+    const int kind = EVP_PKEY_base_id(key.get());
+    if (kind != EVP_PKEY_RSA && kind != EVP_PKEY_ED25519) return file + ": DKIM knows RSA and Ed25519 keys only";
+    if (kind == EVP_PKEY_RSA && EVP_PKEY_bits(key.get()) < 1024) return file + ": the RSA key has less than 1024 bits";
+    return "";
+}
+
 std::string ca_file_problem(const std::string& file) {
     const auto pem = slurp(file);
     if (!pem) return "can't read " + file;

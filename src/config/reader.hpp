@@ -97,6 +97,7 @@ std::string anchor_file_problem(const std::string& file);
 std::string key_pair_problem(const std::string& certificate, const std::string& private_key);
 std::string ca_file_problem(const std::string& file);
 std::string private_key_problem(const std::string& file);
+std::string dkim_key_problem(const std::string& file);
 std::string users_file_problem(const std::string& file);
 
 // "127.0.0.1:25", "[::1]:25", "unix:/path": what is wrong, "" when nothing is; `loopback` tells whether only this

@@ -15,6 +15,7 @@ namespace {
 constexpr std::size_t most_waiting = 20000;
 constexpr std::size_t window = 500;
 constexpr Millis look_again = std::chrono::milliseconds(200); // while due work waits for a full lane to drain
+constexpr Millis report_lifetime = std::chrono::hours(24);    // TR-046
 constexpr Millis longest_wait = std::chrono::seconds(10);     // so that a jump of the clock is noticed (DQ-012)
 
 // The bound counts for a destination, however many relays work on one queue; each has at least one connection.
@@ -53,9 +54,11 @@ Agent::State::State(Parts p)
           log.event(log::Level::error, "bug", {{"task", task}, {"text", what}});
       }) {}
 
-schedule::RetryRules Agent::State::retry_rules() const {
+schedule::RetryRules Agent::State::retry_rules(const message::Envelope& envelope) const {
     const auto settings = parts.settings(); // the present ones, also for mail accepted under others (H134)
-    return {settings->queue.retry, settings->queue.lifetime};
+    auto lifetime = settings->queue.lifetime;
+    if (envelope.origin == message::Origin::tls_report) lifetime = std::min<Millis>(lifetime, report_lifetime);
+    return {settings->queue.retry, lifetime};
 }
 
 ChannelRules Agent::State::channel_rules() const {

@@ -19,7 +19,7 @@ struct Agent::State {
 
     Time now() const { return guarded.for_schedule(parts.clock.now(), uptime()); }
     Time age_now() const { return guarded.for_expiry(parts.clock.now(), uptime()); }
-    schedule::RetryRules retry_rules() const;
+    schedule::RetryRules retry_rules(const message::Envelope& envelope) const;
     ChannelRules channel_rules() const;
     void count(const store::RecipientUpdate& update, bool unsecured_dane);
 

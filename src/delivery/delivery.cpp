@@ -41,7 +41,7 @@ Task<void> Delivery::run() {
         options.tls_report = message_.envelope.origin == message::Origin::tls_report;
         options.fresh = start_.job.attempts > 0; // a retry asks again (DANE-014)
         const auto& envelope = message_.envelope;
-        options.sts_again = schedule::expired(agent_.retry_rules(), envelope.received_at, agent_.age_now()); // MS-046
+        options.sts_again = schedule::expired(agent_.retry_rules(message_.envelope), envelope.received_at, agent_.age_now()); // MS-046
         auto route = co_await agent_.parts.router.route(domain_, options);
         rules_ = route.destination.rules;
         if (route.destination.hold) {
@@ -71,7 +71,7 @@ bool Delivery::select_pending() {
 // and a message with TLS rules of its own may get through where others don't.
 bool Delivery::must_try() const {
     const auto& envelope = message_.envelope;
-    return schedule::expired(agent_.retry_rules(), envelope.received_at, agent_.age_now()) ||
+    return schedule::expired(agent_.retry_rules(message_.envelope), envelope.received_at, agent_.age_now()) ||
            no_more_than_a_wish(envelope) || envelope.requiretls;
 }
 

@@ -25,7 +25,7 @@ store::RecipientUpdate Delivery::update_for(const message::Recipient& recipient,
     case Verdict::bounced: out.state = RecipientState::bounced; break;
     case Verdict::expired: out.state = RecipientState::expired; break;
     case Verdict::deferred: {
-        const auto rules = agent_.retry_rules();
+        const auto rules = agent_.retry_rules(message_.envelope);
         if (schedule::expired(rules, message_.envelope.received_at, agent_.age_now())) { // DQ-017, D-36
             out.state = RecipientState::expired;
             outcome.verdict = Verdict::expired;

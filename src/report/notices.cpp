@@ -177,6 +177,10 @@ store::NewMessage NoticeMaker::envelop(message::Notice notice, std::string id, s
     envelope.origin = message::Origin::delivery_report;
     envelope.received_at = now;
     envelope.smtputf8 = notice.smtputf8;
+    if (keys_ && !keys_->empty()) { // DQ-057; a notice goes out unsigned rather than not at all
+        auto signature = dkim::sign(keys_, notice.content);
+        if (signature) notice.content.insert(0, *signature);
+    }
     envelope.requiretls = original.requiretls; // DQ-030; a null sender's tag is a wish (SC-126)
     message::HeaderScan scan;
     scan.feed(notice.content);

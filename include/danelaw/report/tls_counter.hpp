@@ -3,32 +3,39 @@
 #pragma once
 
 #include "danelaw/base/time.hpp"
+#include "danelaw/log/log.hpp"
 #include "danelaw/resolver/resolver.hpp"
 #include "danelaw/store/queue.hpp"
 #include "danelaw/tlsrpt/session.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 
-#include <map>
 #include <memory>
-#include <mutex>
-#include <string>
 
 namespace danelaw::report {
 
+// Where the store keeps what belongs to TLS reports. All keys begin with the day, "2026-11-25 ".
+namespace tables {
+inline constexpr const char* counts = "tlsrpt-count";    // tlsrpt::Group::key() → sessions
+inline constexpr const char* policies = "tlsrpt-policy"; // "DAY DOMAIN DIGEST" → the policy's text
+inline constexpr const char* domains =
+    "tlsrpt-domain"; // "DAY DOMAIN" → the TXT record last seen; "?" when none could be
+inline constexpr const char* states = "tlsrpt-report"; // "DAY DOMAIN" → how far sending has come
+} // namespace tables
+
 class TlsCounter {
   public:
-    // `executor` is the thread of `resolver`.
-    TlsCounter(boost::asio::any_io_executor executor, store::Queue& queue, resolver::Resolver& resolver,
+    // `executor` is the thread of `resolver`, `queue`'s callers and run().
+    TlsCounter(boost::asio::any_io_executor executor, store::Queue& queue, resolver::Resolver& resolver, log::Log& log,
                const Clock& clock);
-    ~TlsCounter();
+    ~TlsCounter(); // run() must have ended
 
     // From any thread. Sessions of TLS reports themselves (TR-018) and of `TLS-Required: No` messages (TR-019) are not
     // counted by the caller.
     void count(const tlsrpt::Session& session);
 
-    boost::asio::awaitable<void> run();   // until stop()
-    boost::asio::awaitable<void> flush(); // what is counted goes to the store now
+    boost::asio::awaitable<void> run();   // until stop(); what was counted until then is in the store when it ends
+    boost::asio::awaitable<void> flush(); // all that is counted goes to the store now, also where no answer came yet
     void stop();
 
   private:

@@ -22,6 +22,14 @@ struct Folder {
         std::ofstream(path + "/" + name) << content;
         return path + "/" + name;
     }
+    // NAME.key of Ed25519, as DKIM takes it.
+    void ed25519_key(const std::string& name) const {
+        EVP_PKEY* key = EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519");
+        FILE* out = std::fopen((path + "/" + name + ".key").c_str(), "w");
+        PEM_write_PrivateKey(out, key, nullptr, nullptr, 0, nullptr, nullptr);
+        std::fclose(out);
+        EVP_PKEY_free(key);
+    }
     // NAME.crt and NAME.key: a self-signed certificate and its key.
     void certificate(const std::string& name) const {
         EVP_PKEY* key = EVP_EC_gen("P-256");

@@ -28,7 +28,7 @@ FAMILIES = {
 }
 CITED = re.compile(r'\b(DANE|SC|SS|DQ|MS|TR|D)-(A?\d{2,3})((?:(?:…|, ?)(?:DANE-|SC-|SS-|DQ-|MS-|TR-|D-)?A?\d{2,3}\b(?!-))*)')
 MORE = re.compile(r'(…|, ?)((?:DANE|SC|SS|DQ|MS|TR|D)-)?(A?\d{2,3})')
-SOURCES = ('.cpp', '.hpp', '.py', '.js', '.html')
+SOURCES = ('.cpp', '.hpp', '.py', '.js', '.html', '.txt')
 # Citations of these are about citing, or are data.
 NOT_READ = {'tests/conformance'}
 

@@ -1,4 +1,4 @@
-"""Is anything lost when the daemon is killed, again and again, under load? DQ-001, DQ-004, DQ-005; cases of a crash
+"""Is anything lost when the daemon is killed, again and again, under load? DQ-001, DQ-004, DQ-005, SS-052; cases of a crash
 between the remote's 250 and our commit.
 
 A message counts as promised when the client has read the 250 to its final dot. At the end every promised message must have

@@ -158,7 +158,7 @@ def test_certificate_chosen_by_sni(world, relay):
 
 @pytest.mark.smoke
 def test_change_of_records_ends_trust(world, relay):
-    """DANE-114, DANE-012, DANE-014: the second message is judged by the new TLSA RRset, tickets or not."""
+    """DANE-114, DANE-A14, DANE-A06, DANE-012, DANE-014: the second message is judged by the new TLSA RRset, tickets or not."""
     relay.configure(delivery={'messages_per_connection': 1})
     domain = world.domain(ttl=1)
     mx = domain.host(tlsa=['3 1 1'])

@@ -1,0 +1,95 @@
+"""What is said to a next hop, in which order, and what is never said again in the clear? SC-022 … SC-027, SC-051, SC-082."""
+import json
+import socket
+
+import pytest
+
+from world import scenario, smtpd, waiting
+
+ALL = ('PIPELINING', 'SIZE 52428800', '8BITMIME', 'ENHANCEDSTATUSCODES', 'DSN', 'AUTH PLAIN', 'CHUNKING')
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize('starttls', ['offered', 'absent'])
+def test_order_of_commands(world, relay, starttls):
+    """SC-022, SC-025, SC-026, SC-050, SC-051: our name in EHLO, STARTTLS alone in flight, EHLO anew, groups end where they must.
+
+    The server calls it a fault when more arrives before its reply to EHLO, STARTTLS, DATA or QUIT; its replies are slow."""
+    domain = world.domain(insecure=True)
+    slow = {v: smtpd.Reply(delay=0.1) for v in ('EHLO', 'STARTTLS', 'DATA', 'DOT', 'RSET')}
+    mx = domain.host(starttls=starttls, capabilities=ALL, replies={**slow, 'RCPT no': '550 5.1.1 no'})
+    relay.configure(delivery={'idle_reuse': '1s'})
+    mail = relay.send([domain.user('no'), domain.user('yes')])
+    scenario.delivered(mail, by=mx, level='encrypted' if starttls == 'offered' else 'none', recipient=domain.user('yes'))
+    mx.wait('command', 'QUIT')
+    verbs = [f.verb for f in mx.facts('command')]
+    hello = ['EHLO', 'STARTTLS', 'EHLO'] if starttls == 'offered' else ['EHLO']
+    assert verbs == [*hello, 'MAIL', 'RCPT', 'RCPT', 'DATA', 'QUIT'], verbs
+    assert set(mx.commands('EHLO')) == {'EHLO relay.test'}
+    assert not mx.faults
+    assert not any('AUTH=' in c for c in mx.commands('MAIL'))           # SC-082
+
+
+def test_without_pipelining_each_command_waits(world, relay):
+    """SC-050: and nothing follows a refused MAIL."""
+    domain = world.domain(insecure=True)
+    mx = domain.host(starttls='absent', capabilities=('8BITMIME',), replies={'MAIL': smtpd.Reply(delay=0.2)})
+    other = domain.host('b', 20, starttls='absent', capabilities=('8BITMIME',))
+    scenario.delivered(relay.send(domain.user()), by=mx, level='none')
+    refusing = world.domain(insecure=True)
+    never = refusing.host(starttls='absent', capabilities=('8BITMIME',), replies={'MAIL': '450 4.2.0 later'})
+    scenario.deferred(relay.send(refusing.user()), 'smtp-reply', tried=[never])
+    assert not mx.faults and not never.commands('RCPT') and other.untouched
+
+
+def test_failed_verification_ends_with_quit(world, relay):
+    """SC-027, DANE-120: inside TLS nothing but QUIT is said."""
+    domain = world.domain()
+    mx = domain.host(tlsa=['3 1 1 wrong'])
+    scenario.deferred(relay.send(domain.user()), 'tlsa-invalid')
+    assert [f.verb for f in mx.facts('command')] in (['EHLO', 'STARTTLS', 'QUIT'], ['EHLO', 'STARTTLS'])
+    assert mx.silent
+
+
+@pytest.mark.parametrize('step', ['MAIL', 'RCPT', 'DATA', 'DOT'])
+def test_break_after_mail_does_not_lower_the_next_attempt(world, relay, step):
+    """DANE-A22, DANE-121: the peer breaks the TLS session, then hides STARTTLS: no clear text."""
+    domain = world.domain()
+    mx = domain.host(tlsa=['3 1 1'], replies={step: smtpd.RESET})
+    mail = relay.send(domain.user())
+    assert mail.outcome()['reason'] == 'connection-lost'
+    mx.server.script.starttls = 'absent'
+    relay.queue('flush', '--all')
+    assert mail.outcome(count=2)['reason'] == 'starttls-not-supported'
+    assert not mx.commands('MAIL', tls=False) and not mx.messages
+
+
+def test_host_behind_an_insecure_mx_is_named_as_the_mx_names_it(world, relay):
+    """DANE-027: the alias, not its expansion."""
+    provider, customer = world.domain(), world.domain(insecure=True)
+    host = provider.host('node', preference=None, tlsa=['3 1 1'])
+    provider.add('mx', 'CNAME', 'node')
+    customer.add('@', 'MX', f'10 mx.{provider.name}.')
+    mail = relay.send(customer.user())
+    outcome = mail.outcome()
+    assert (outcome['result'], outcome['tls_level'], outcome['host']) == ('delivered', 'dane-ee', f'mx.{provider.name}')
+    assert mail.attempts[-1]['host'] == f'mx.{provider.name}' and len(host.messages) == 1
+
+
+def test_failures_are_counted_by_reason_and_seen_by_destination(world, relay):
+    """DANE-141: the metrics count reasons, the queue's list shows the destinations."""
+    broken, gone = world.domain(), world.domain()
+    broken.host(tlsa=['3 1 1 wrong'])
+    gone.host(tlsa=['3 1 1'])
+    gone.faults('_25._tcp.mx', 'TLSA', 'servfail')
+    mails = [relay.send(broken.user()), relay.send(broken.user()), relay.send(gone.user())]
+    for mail in mails:
+        mail.outcome()
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(relay.config['admin']['address'].removeprefix('unix:'))
+        sock.sendall(b'GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+        page = waiting.until(lambda: b''.join(iter(lambda: sock.recv(65536), b'')), what='the metrics').decode()
+    assert 'danelaw_deferred_total{reason="tlsa-invalid"} 2' in page
+    assert 'danelaw_deferred_total{reason="dns-error"} 1' in page
+    assert {m['recipients'][0]['last']['reason'] for m in relay.listed('--domain', broken.name)} == {'tlsa-invalid'}
+    assert relay.status()['deferred_reasons'] == {'tlsa-invalid': 2, 'dns-error': 1}, json.dumps(relay.status())

@@ -1,0 +1,99 @@
+"""Does the tag of a REQUIRETLS message outlive queue, restart and the splitting of recipients? SC-120 … SC-127; RFC 8689."""
+import json
+import os
+import smtplib
+import ssl
+
+import pytest
+
+from world import pki, scenario
+
+PLAIN = ('PIPELINING', '8BITMIME', 'ENHANCEDSTATUSCODES', 'DSN')
+WITH = PLAIN + ('REQUIRETLS',)
+
+
+@pytest.fixture
+def tagged(relay):
+    """Sends a message tagged REQUIRETLS."""
+    credential = pki.self_signed('relay.test')
+    for name, text in (('cert', credential.chain_pem()), ('key', pki.key_pem(credential.key))):
+        with open(os.path.join(relay.work, name), 'w') as f:
+            f.write(text)
+    relay.configure(listeners=[{'address': '127.0.0.1:2525', 'tls': 'starttls', 'certificate': os.path.join(relay.work, 'cert'),
+                                'private_key': os.path.join(relay.work, 'key')}])
+
+    def send(to, **kw):
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with relay.connect() as client:
+            client.starttls(context=context)
+            client.ehlo()
+            return relay.send(to, mail_options=['REQUIRETLS'], connection=client, **kw)
+    return send
+
+
+def test_tag_survives_restart_and_splitting(world, relay, tagged):
+    """SC-127: each part of the message, after a restart, still demands it."""
+    one, two = world.domain(), world.domain()
+    later = {'RCPT': ['450 4.2.0 later', '250 2.1.5 ok']}
+    hosts = [d.host(tlsa=['3 1 1'], capabilities=PLAIN, capabilities_tls=WITH, replies=later) for d in (one, two)]
+    mail = tagged([one.user(), two.user()])
+    for domain in (one, two):
+        scenario.deferred(mail, 'smtp-reply', recipient=domain.user(), tried=hosts)
+    assert json.loads(relay.queue('show', mail.id, '--json').out)['requiretls'] is True
+    relay.restart()
+    relay.queue('flush', '--all')
+    for host in hosts:
+        host.server.wait('message')
+        assert all('REQUIRETLS' in c for c in host.commands('MAIL')) and len(host.commands('MAIL')) == 2
+
+
+@pytest.mark.parametrize('second', ['good', 'without'])
+def test_host_without_it_gives_way(world, relay, tagged, second):
+    """SC-121, SC-122: the next host serves; with none left the mail bounces, headers only."""
+    domain = world.domain()
+    first = domain.host('a', 10, tlsa=['3 1 1'], capabilities=PLAIN)
+    other = domain.host('b', 20, tlsa=['3 1 1'], capabilities=PLAIN, capabilities_tls=WITH if second == 'good' else PLAIN)
+    mail = tagged(domain.user(), body=b'secret words\r\n')
+    if second == 'good':
+        scenario.delivered(mail, by=other, level='dane-ee')
+    else:
+        report = scenario.bounced(mail, 'requiretls-unsupported', '5.7.30')
+        assert b'secret words' not in report.data                       # DQ-030
+    assert first.silent
+
+
+def test_trouble_that_may_pass_does_not_bounce_it(world, relay, tagged):
+    """SC-122: a refused connection and a failed lookup are no definite no."""
+    down, failing = world.domain(), world.domain()
+    down.host(tlsa=['3 1 1'], server=False)
+    failing.host(tlsa=['3 1 1'], capabilities=PLAIN, capabilities_tls=WITH)
+    failing.faults('_25._tcp.mx', 'TLSA', 'servfail')
+    assert tagged(down.user()).outcome()['result'] == 'deferred'
+    assert tagged(failing.user()).outcome()['result'] == 'deferred'
+
+
+def test_unauthenticated_tls_is_not_enough(world, relay, tagged):
+    """SC-120, SC-121: neither opportunistic TLS nor unusable TLSA."""
+    bare, unusable = world.domain(), world.domain()
+    hosts = [bare.host(capabilities=PLAIN, capabilities_tls=WITH),
+             unusable.host(tlsa=['1 1 1'], capabilities=PLAIN, capabilities_tls=WITH)]
+    for domain in (bare, unusable):
+        scenario.bounced(tagged(domain.user()), 'requiretls-unsupported', '5.7.')
+    assert all(h.silent for h in hosts)
+
+
+def test_envelope_wins_over_the_header(world, relay, tagged):
+    """SC-124."""
+    domain = world.domain()
+    mx = domain.host(tlsa=['3 1 1 wrong'], capabilities=PLAIN, capabilities_tls=WITH)
+    mail = tagged(domain.user(), header=b'TLS-Required: No\r\n')
+    assert mail.outcome()['result'] in ('bounced', 'deferred') and mx.silent
+
+
+def test_not_offered_without_tls(relay):
+    """SS-078."""
+    with smtplib.SMTP(*relay.start().address, local_hostname='client.test') as client:
+        client.ehlo()
+        assert not client.has_extn('requiretls')
+        assert client.mail('a@sender.test', ['REQUIRETLS'])[0] in (530, 555)

@@ -1,0 +1,128 @@
+"""Does a stranger's verifier accept what we sign? RFC 6376, RFC 8463; TR-044, DQ-057. The verifier is dkimpy."""
+import base64
+import os
+
+import dkim
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+
+from world import scenario
+
+
+def key_pair(kind):
+    return rsa.generate_private_key(65537, 2048) if kind == 'rsa' else ed25519.Ed25519PrivateKey.generate()
+
+
+class Signing:
+    """A key in a file, and the record that a verifier finds for it."""
+
+    def __init__(self, folder, kind='rsa', domain='sender.test', selector='s1'):
+        key = key_pair(kind)
+        self.domain, self.selector, self.file = domain, selector, os.path.join(folder, f'{selector}.{domain}.key')
+        with open(self.file, 'wb') as f:
+            f.write(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                      serialization.NoEncryption()))
+        public = key.public_key()
+        if kind == 'rsa':
+            octets = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        else:
+            octets = public.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+        self.record = f'v=DKIM1; k={kind}; p={base64.b64encode(octets).decode()}'
+        self.config = {'domain': domain, 'selector': selector, 'private_key': self.file}
+
+    def accepts(self, message):
+        def answer(name, timeout=5):
+            return self.record.encode() if name.rstrip(b'.') == f'{self.selector}._domainkey.{self.domain}'.encode() else None
+        return dkim.verify(message, dnsfunc=answer)
+
+
+@pytest.fixture(params=['rsa', 'ed25519'])
+def signing(relay, request):
+    made = Signing(relay.work, request.param)
+    relay.configure(dkim=[made.config])
+    return made
+
+
+@pytest.fixture
+def there(world):
+    domain = world.domain(insecure=True)
+    domain.host()
+    return domain
+
+
+def received(domain, mail):
+    return next(m.data for m in domain.hosts[0].messages if m.sender == mail.sender)
+
+
+def test_relayed_mail(relay, there, signing):
+    mail = relay.send(there.user(), body=b'Hello  there. \r\n\r\n.dots\r\n\r\n\r\n')
+    scenario.delivered(mail, by=there.hosts[0], level='encrypted', altered=True)
+    data = received(there, mail)
+    assert signing.accepts(data)
+    assert not signing.accepts(data + b'appended\r\n')                       # no l=
+    assert not signing.accepts(data.replace(b'Subject: ', b'Subject: no '))
+    assert not signing.accepts(b'From: <other@sender.test>\r\n' + data)      # From is sealed
+
+
+def test_missing_fields_are_signed_as_added(relay, there, signing):
+    """D-19: Date and Message-ID are there before the signature."""
+    data = b'From: <a@sender.test>\r\nTo: <b@x.test>\r\n\r\nbody\r\n'
+    mail = relay.send(there.user(), data=data)
+    mail.outcome()
+    got = received(there, mail)
+    assert b'\r\nDate: ' in got and signing.accepts(got)
+    assert not signing.accepts(got.replace(b'\r\nDate: ', b'\r\nDate: Mon, '))
+
+
+def test_a_large_message(relay, there, signing):
+    """Signed while it streams through in pieces."""
+    body = b''.join(b'line %d of a long text\r\n' % i for i in range(40000))
+    mail = relay.send(there.user(), body=body)
+    mail.outcome()
+    assert signing.accepts(received(there, mail))
+
+
+@pytest.mark.parametrize('address, signed', [('a@sender.test', True), ('a@sub.sender.test', True), ('a@other.test', False)])
+def test_whose_mail(relay, there, signing, address, signed):
+    data = f'From: <{address}>\r\nTo: <b@x.test>\r\nSubject: x\r\n\r\nbody\r\n'.encode()
+    mail = relay.send(there.user(), data=data)
+    assert mail.outcome()['result'] == 'delivered'
+    got = received(there, mail)
+    assert (b'DKIM-Signature' in got) == signed and (not signed or signing.accepts(got))
+
+
+def test_mail_that_was_signed_before(relay, there, signing):
+    """A first signature stays whole, ours stands above it."""
+    first = Signing(relay.work, 'rsa', 'author.test', 'old')
+    text = b'From: <a@sender.test>\r\nTo: <b@x.test>\r\nSubject: x\r\nDate: Wed, 25 Nov 2026 00:00:00 +0000\r\n' \
+           b'Message-ID: <1@sender.test>\r\n\r\nbody\r\n'
+    with open(first.file, 'rb') as f:
+        old = dkim.sign(text, b'old', b'author.test', f.read())
+    mail = relay.send(there.user(), data=old + text)
+    mail.outcome()
+    got = received(there, mail)
+    assert got.count(b'DKIM-Signature:') == 2 and signing.accepts(got)
+    assert first.accepts(got[got.index(b'DKIM-Signature:', got.index(b'DKIM-Signature:') + 5):])
+
+
+def test_notices(relay, world):
+    """DQ-057."""
+    made = Signing(relay.work, 'rsa', 'relay.test')
+    relay.configure(dkim=[made.config])
+    domain = world.domain(insecure=True)
+    domain.host(replies={'RCPT': '550 5.1.1 no'})
+    mail = relay.send(domain.user())
+    report = mail.report()
+    assert made.accepts(report.data)
+
+
+def test_a_reload_takes_the_new_key(relay, there, signing):
+    relay.start()
+    new = Signing(relay.work, 'rsa', 'sender.test', 's2')
+    relay.configure(dkim=[new.config])
+    relay.reload()
+    mail = relay.send(there.user())
+    mail.outcome()
+    got = received(there, mail)
+    assert new.accepts(got) and not signing.accepts(got)

@@ -368,14 +368,18 @@ Task<void> TlsReporter::run() {
     auto& im = *impl_;
     while (!im.stopping) {
         const auto now = im.now();
-        if (!im.busy && (now >= im.next_round || now < im.last_round)) {
-            im.busy = true;
-            co_await im.round();
-            im.busy = false;
-        }
+        if (now >= im.next_round || now < im.last_round) co_await round();
         if (im.stopping) break;
         if (co_await im.wakeup.wait(net::deadline_after(look)) == net::Wakeup::Woken::cancelled) break;
     }
+}
+
+Task<void> TlsReporter::round() {
+    auto& im = *impl_;
+    if (im.busy) co_return;
+    im.busy = true;
+    co_await im.round();
+    im.busy = false;
 }
 
 void TlsReporter::stop() {

@@ -38,7 +38,8 @@ class TlsReporter {
     explicit TlsReporter(Parts parts);
     ~TlsReporter(); // run() must have ended
 
-    boost::asio::awaitable<void> run(); // until stop()
+    boost::asio::awaitable<void> run();   // until stop()
+    boost::asio::awaitable<void> round(); // one look at what is due; run() makes them by itself
     void stop();
 
     // For the admin API. `day` as "2026-11-25", "" for yesterday (UTC); errc::parse when it is none.

@@ -1,40 +1,9 @@
 """Does a stranger's verifier accept what we sign? RFC 6376, RFC 8463; TR-044, DQ-057. The verifier is dkimpy."""
-import base64
-import os
-
 import dkim
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from world import scenario
-
-
-def key_pair(kind):
-    return rsa.generate_private_key(65537, 2048) if kind == 'rsa' else ed25519.Ed25519PrivateKey.generate()
-
-
-class Signing:
-    """A key in a file, and the record that a verifier finds for it."""
-
-    def __init__(self, folder, kind='rsa', domain='sender.test', selector='s1'):
-        key = key_pair(kind)
-        self.domain, self.selector, self.file = domain, selector, os.path.join(folder, f'{selector}.{domain}.key')
-        with open(self.file, 'wb') as f:
-            f.write(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-                                      serialization.NoEncryption()))
-        public = key.public_key()
-        if kind == 'rsa':
-            octets = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-        else:
-            octets = public.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-        self.record = f'v=DKIM1; k={kind}; p={base64.b64encode(octets).decode()}'
-        self.config = {'domain': domain, 'selector': selector, 'private_key': self.file}
-
-    def accepts(self, message):
-        def answer(name, timeout=5):
-            return self.record.encode() if name.rstrip(b'.') == f'{self.selector}._domainkey.{self.domain}'.encode() else None
-        return dkim.verify(message, dnsfunc=answer)
+from world.signing import Signing
 
 
 @pytest.fixture(params=['rsa', 'ed25519'])

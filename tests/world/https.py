@@ -16,6 +16,8 @@ class Request:
     path: str
     host: str
     sni: str
+    headers: dict = dataclasses.field(default_factory=dict)     # names in lower case
+    body: bytes = b''
 
 
 class PolicyHost:
@@ -46,8 +48,10 @@ class PolicyHost:
                 super().setup()
 
             def do_GET(self):
-                outer.journal.add(Request(time.monotonic(), 'GET', self.path, self.headers.get('Host', ''),
-                                          outer._names.get(threading.get_ident())))
+                content = self.rfile.read(int(self.headers.get('Content-Length') or 0))
+                outer.journal.add(Request(time.monotonic(), self.command, self.path, self.headers.get('Host', ''),
+                                          outer._names.get(threading.get_ident()),
+                                          {k.lower(): v for k, v in self.headers.items()}, content))
                 time.sleep(outer.delay)
                 body = outer.body if isinstance(outer.body, bytes) else outer.body.encode()
                 self.send_response(outer.status)

@@ -58,6 +58,22 @@ json::object tls_facts(const Attempt& attempt) {
 
 } // namespace
 
+void Attempt::take(const RecipientResult& one) {
+    switch (one.verdict) {
+    case Verdict::delivered: ++delivered; break;
+    case Verdict::deferred: ++deferred; break;
+    case Verdict::bounced:
+    case Verdict::expired: ++bounced; break;
+    }
+    const bool worse = text.empty() || verdict == Verdict::delivered;
+    if (!worse && one.verdict != Verdict::bounced) return;
+    verdict = one.verdict;
+    reason = one.reason;
+    code = one.code;
+    enhanced = one.enhanced;
+    text = one.text;
+}
+
 json::object to_json(const Attempt& attempt) {
     json::object out;
     out["id"] = attempt.id;
@@ -82,6 +98,13 @@ json::object to_json(const Attempt& attempt) {
         if (!attempt.host->tlsa_base.empty()) out["tlsa_base"] = attempt.host->tlsa_base.text();
     }
     out["tls"] = tls_facts(attempt);
+    if (attempt.sts_testing) {
+        json::object testing;
+        testing["mode"] = "testing";
+        testing["passed"] = *attempt.sts_testing == Reason::none;
+        testing["reason"] = word(*attempt.sts_testing);
+        out["mta_sts"] = std::move(testing);
+    }
     if (attempt.reused) out["reused"] = true;
     out["result"] = word(attempt.verdict);
     out["reason"] = word(attempt.reason);

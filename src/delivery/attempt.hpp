@@ -19,7 +19,8 @@ struct Attempt {
     std::optional<Endpoint> endpoint; // dialled or reused
     std::optional<tls::Outcome> tls;
     Level level = Level::none;
-    bool reused = false; // over a connection that another message opened
+    std::optional<Reason> sts_testing; // what an MTA-STS policy in testing mode would have said; none: passed (D-35)
+    bool reused = false;               // over a connection that another message opened
     Verdict verdict = Verdict::deferred;
     Reason reason = Reason::none;
     int code = 0;
@@ -27,6 +28,9 @@ struct Attempt {
     bool possible_duplicate = false;
     std::size_t delivered = 0, deferred = 0, bounced = 0; // recipients, when there was a transaction
     std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
+
+    // One recipient's answer: counted, and shown when it is the gravest so far.
+    void take(const RecipientResult& one);
 };
 
 // Field names are the contract's; peers' bytes are escaped by the log and in the texts.

@@ -12,9 +12,12 @@ namespace {
 
 using Stage = ChannelFailure::Stage;
 using Opened = std::expected<Channel, ChannelFailure>;
+using policy::Then;
+using policy::TlsEvent;
 
 Reason reason_of(const Error& error, Stage stage) {
     if (error.code == Errc::timeout) return Reason::timeout;
+    if (error.code == Errc::tls) return Reason::tls_handshake_failed; // an alert after TLS 1.3's last flight (DANE-117)
     if (error.code == Errc::parse || error.code == Errc::limit) return Reason::smtp_reply;
     return stage == Stage::connect ? Reason::connect_failed : Reason::connection_lost;
 }
@@ -37,19 +40,6 @@ ChannelFailure refused(Stage stage, Reason reason, const smtp::Reply& reply) {
     return out;
 }
 
-bool tls_demanded(dane::Requirement r) {
-    switch (r) {
-    case dane::Requirement::none:
-    case dane::Requirement::may: return false;
-    case dane::Requirement::encrypt:
-    case dane::Requirement::dane:
-    case dane::Requirement::pkix:
-    case dane::Requirement::mta_sts:
-    case dane::Requirement::skip: return true; // fail closed: a skipped host never gets here
-    }
-    return true;
-}
-
 } // namespace
 
 std::string_view word(Stage s) {
@@ -63,6 +53,20 @@ std::string_view word(Stage s) {
     case Stage::ehlo_after_tls: return "EHLO after STARTTLS";
     }
     return "?";
+}
+
+dane::HostFailure host_failure(const dane::NextHop& hop, const dane::HostPlan& host, const ChannelFailure& failure) {
+    using Demand = dane::HostFailure::Demand;
+    dane::HostFailure out;
+    out.host = host.name;
+    out.reason = failure.reason;
+    out.text = failure.text;
+    out.permanent = failure.permanent && !hop.configured; // SC-092: the operator's relay is the operator's to mend
+    if (failure.permanent && hop.configured) out.detail = "3.5";
+    out.code = failure.code;
+    out.enhanced = failure.enhanced;
+    out.demand = host.requirement == dane::Requirement::may ? Demand::opportunistic : Demand::policy;
+    return out;
 }
 
 Channel::Channel(net::Buffered io, dane::HostPlan host, Endpoint endpoint)
@@ -133,6 +137,7 @@ class Opener {
             if (candidate.v6 == endpoint_.address.v6) source = candidate; // SC-013: only for its family
         auto stream = co_await net::connect(endpoint_, source, net::deadline_after(rules_.connect_timeout));
         if (!stream) co_return std::unexpected(failed(Stage::connect, stream.error()));
+        const auto local = stream->local();
         channel_.emplace(net::Buffered(std::move(*stream)), host_, endpoint_);
         channel_->identity = identity_of(host_, endpoint_, rules_);
 
@@ -140,6 +145,8 @@ class Opener {
         if (!failure) failure = co_await secure();
         if (failure) {
             failure->starttls_offered = channel_->starttls_offered;
+            failure->finding = channel_->finding;
+            failure->where = {local, endpoint_, peer_name_};
             co_await channel_->quit();
             co_return std::unexpected(std::move(*failure));
         }
@@ -153,9 +160,10 @@ class Opener {
     Task<Failure> greet() {
         auto greeting = co_await channel_->read_reply(net::deadline_after(rules_.command_timeout));
         if (!greeting) co_return failed(Stage::greeting, greeting.error());
-        if (greeting->code != 220) {
+        const auto verdict = policy::on_reply(policy::Stage::greeting, *greeting);
+        if (verdict.then != Then::go_on) {
             auto failure = refused(Stage::greeting, Reason::smtp_reply, *greeting);
-            failure.permanent = greeting->code == 521 || greeting->code == 556; // D-14
+            failure.permanent = verdict.final_everywhere; // D-14
             co_return failure;
         }
         co_return co_await hello(Stage::ehlo);
@@ -163,23 +171,36 @@ class Opener {
 
     Task<Failure> hello(Stage stage) {
         auto reply = co_await channel_->command("EHLO " + rules_.hostname + "\r\n", rules_.command_timeout);
-        if (!reply) co_return failed(stage, reply.error());
-        if (reply->good()) {
+        if (!reply) co_return no_hello(stage, reply.error());
+        const auto verdict = policy::on_reply(policy::Stage::ehlo, *reply);
+        if (verdict.then == Then::go_on) {
             channel_->offered = smtp::capabilities(*reply);
             co_return own_name(*reply);
         }
-        // Anything but a temporary refusal: an old server may know HELO; in TLS it offered EHLO a moment ago (SC-021).
-        if (reply->cls() != 5 || stage == Stage::ehlo_after_tls) co_return refused(stage, Reason::smtp_reply, *reply);
+        // In TLS it knew EHLO a moment ago, so that HELO is no way out.
+        if (verdict.then != Then::try_helo || stage == Stage::ehlo_after_tls)
+            co_return refused(stage, Reason::smtp_reply, *reply);
         auto helo = co_await channel_->command("HELO " + rules_.hostname + "\r\n", rules_.command_timeout);
-        if (!helo) co_return failed(stage, helo.error());
-        if (!helo->good()) co_return refused(stage, Reason::smtp_reply, *helo);
+        if (!helo) co_return no_hello(stage, helo.error());
+        if (policy::on_reply(policy::Stage::helo, *helo).then != Then::go_on)
+            co_return refused(stage, Reason::smtp_reply, *helo);
         channel_->offered = smtp::helo(*helo);
         co_return own_name(*helo);
     }
 
+    // Silence after a handshake that looked finished: with TLS 1.3 the server may have refused it meanwhile (DANE-117).
+    Failure no_hello(Stage stage, const Error& error) {
+        if (stage == Stage::ehlo_after_tls) {
+            const auto outcome = tls_.failed_handshake(error, host_);
+            channel_->finding = policy::TlsFinding{TlsEvent::broken, outcome.reason, outcome.failure_code, {}};
+        }
+        return failed(stage, error);
+    }
+
     // A peer that calls itself by our name on port 25 is ourselves (SC-008).
-    Failure own_name(const smtp::Reply& reply) const {
-        if (endpoint_.port != 25 || !iequals(channel_->offered.peer_name, rules_.hostname)) return std::nullopt;
+    Failure own_name(const smtp::Reply& reply) {
+        peer_name_ = channel_->offered.peer_name;
+        if (endpoint_.port != 25 || !iequals(peer_name_, rules_.hostname)) return std::nullopt;
         auto failure = refused(Stage::ehlo, Reason::mail_loop, reply);
         failure.code = 0;
         failure.enhanced.clear();
@@ -190,25 +211,35 @@ class Opener {
 
     Task<Failure> secure() {
         channel_->starttls_offered = channel_->offered.starttls;
-        if (host_.requirement == dane::Requirement::none || rules_.clear_instead_of_tls) {
-            if (tls_demanded(host_.requirement)) co_return not_offered("clear text is not allowed here");
-            co_return std::nullopt;
+        if (host_.requirement == dane::Requirement::none) co_return std::nullopt;
+        if (rules_.protection ==
+            ChannelRules::Protection::clear_anew) { // asked again: a mistake here would be clear text
+            const auto allowed = policy::after_tls(host_, TlsEvent::broken, 1);
+            if (allowed == policy::TlsNext::clear_anew) co_return std::nullopt;
+            co_return not_offered("clear text is not allowed here");
         }
-        if (!channel_->offered.starttls) {
-            if (!tls_demanded(host_.requirement)) co_return std::nullopt;
-            co_return not_offered("the host does not offer STARTTLS, which its policy demands");
-        }
+        if (!channel_->offered.starttls)
+            co_return without_tls(TlsEvent::not_offered,
+                                  not_offered("the host does not offer STARTTLS, which its policy demands"));
         auto reply = co_await channel_->command("STARTTLS\r\n", rules_.command_timeout);
         if (!reply) co_return failed(Stage::starttls, reply.error());
-        if (reply->code != 220) {
-            // RFC 3207 4: the client decides. 421 ends the session whatever the policy (SC-031).
-            if (!tls_demanded(host_.requirement) && reply->code != 421) co_return std::nullopt;
-            co_return refused(Stage::starttls, Reason::starttls_not_supported, *reply); // D-31
-        }
-        co_return co_await handshake();
+        const auto verdict = policy::on_reply(policy::Stage::starttls, *reply);
+        if (verdict.then == Then::go_on) co_return co_await handshake();
+        auto failure = without_tls(TlsEvent::refused, refused(Stage::starttls, Reason::starttls_not_supported, *reply));
+        if (!failure && verdict.then == Then::next_host) // 421: whatever the policy, the session is over (SC-031)
+            failure = refused(Stage::starttls, Reason::smtp_reply, *reply);
+        co_return failure;
     }
 
-    Failure not_offered(std::string text) const {
+    // No TLS over this connection: does it go on in clear text (D-31, RFC 3207 4)?
+    Failure without_tls(TlsEvent event, ChannelFailure failure) {
+        std::string code = failure.code == 0 ? "" : fmt::format("starttls-{}", failure.code);
+        channel_->finding = policy::TlsFinding{event, Reason::starttls_not_supported, std::move(code), {}};
+        if (policy::after_tls(host_, event, 0) == policy::TlsNext::clear_here) return std::nullopt;
+        return failure;
+    }
+
+    static ChannelFailure not_offered(std::string text) {
         ChannelFailure failure;
         failure.stage = Stage::starttls;
         failure.reason = Reason::starttls_not_supported;
@@ -218,7 +249,7 @@ class Opener {
 
     Task<Failure> handshake() {
         auto ssl = tls_.prepare(host_, rules_.keys);
-        if (!ssl) { // DANE-074: the library failing is a failure of the host, never a weaker level
+        if (!ssl) { // DANE-074: the library failing is a failure of the host, never a weaker level; and none of its own
             auto failure = failed(Stage::handshake, ssl.error());
             failure.reason = Reason::tls_handshake_failed;
             co_return failure;
@@ -228,15 +259,19 @@ class Opener {
                                                      net::deadline_after(rules_.handshake_timeout));
         if (!done) {
             auto outcome = tls_.failed_handshake(done.error(), host_);
+            channel_->finding = policy::TlsFinding{TlsEvent::broken, outcome.reason, outcome.failure_code, {}};
             auto failure = failed(Stage::handshake, done.error());
-            failure.reason = outcome.reason == Reason::none ? Reason::tls_handshake_failed : outcome.reason;
-            if (!outcome.text.empty()) failure.text = outcome.text;
+            failure.reason = outcome.reason;
+            failure.text = outcome.text;
             failure.tls = std::move(outcome);
             channel_->close();
             co_return failure;
         }
         auto outcome = tls_.judge(channel_->io_.stream().ssl(), host_);
-        if (!outcome.passed) {
+        const auto event = outcome.passed ? TlsEvent::passed : TlsEvent::unverified;
+        channel_->finding = policy::TlsFinding{
+            event, outcome.reason, outcome.passed ? outcome.web_pki_code : outcome.failure_code, outcome.web_pki};
+        if (policy::after_tls(host_, event, 0) != policy::TlsNext::send) {
             ChannelFailure failure;
             failure.stage = Stage::verify;
             failure.reason = outcome.reason;
@@ -254,6 +289,7 @@ class Opener {
     Endpoint endpoint_;
     ChannelRules rules_;
     std::optional<Channel> channel_;
+    std::string peer_name_; // of the last reply to EHLO or HELO
 };
 
 Task<Opened> open_channel(tls::Client& tls, dane::HostPlan host, Endpoint endpoint, ChannelRules rules) {

@@ -36,9 +36,16 @@ class Delivery {
     Task<void> give_back();
     bool select_pending();
     bool must_try() const;
-    Task<void> try_hosts(dane::Plan& plan);
+    Task<void> route_and_try();
+    bool refused_by_sts() const;
+    Task<void> try_hosts();
+    void conclude_pending();
     Task<void> try_host(const dane::HostPlan& host);
     Task<Next> try_address(const dane::HostPlan& host, Endpoint endpoint);
+    void tell(const dane::HostPlan* host, const std::vector<policy::ReportedResult>& counted, const Whereabouts& where);
+    void take_finding(const dane::HostPlan& host, const policy::TlsFinding& finding, const Whereabouts& where,
+                      Attempt& attempt);
+    std::uint32_t earlier_attempts() const;
     Task<std::expected<Channel, ChannelFailure>> open(const dane::HostPlan& host, Endpoint endpoint, Attempt& attempt,
                                                       Pool::Reuse reuse);
     std::optional<dane::HostFailure> cannot_take(const Channel& channel, const Needs& needs) const;
@@ -50,7 +57,7 @@ class Delivery {
     std::vector<const message::Recipient*> next_batch(const Channel& channel) const;
 
     void note(Attempt attempt);
-    void note_skip(const dane::HostPlan& host, const dane::HostFailure& failure);
+    void note_skip(const dane::HostPlan& host);
     void fail_rest(const dane::Halt& halt, std::string host);
     void set_outcome(std::uint32_t number, message::Outcome outcome);
 
@@ -64,8 +71,8 @@ class Delivery {
     std::shared_ptr<const config::Settings> settings_;
     store::Message message_;
     std::string domain_;
-    dane::TlsRules rules_;
-    std::vector<std::uint32_t> pending_;                  // recipients whose fate is open in this attempt
+    Route route_;                        // of this attempt; its plan's hosts are referred to while they are tried
+    std::vector<std::uint32_t> pending_; // recipients whose fate is open in this attempt
     std::map<std::uint32_t, message::Outcome> outcomes_;  // decided in this attempt
     std::map<std::uint32_t, dane::HostFailure> answers_;  // a server's temporary word, should no other host take it
     std::map<std::uint32_t, message::Outcome> temporary_; // the same as an outcome
@@ -73,9 +80,10 @@ class Delivery {
     std::vector<std::string> trace_;
     bool answered_ = false; // some server took part in a transaction
     bool busy_ = false;
-    bool abandoned_ = false;  // the claim was lost, or nobody could tell: no MAIL, and nothing recorded
-    bool unanswered_ = false; // the last transaction left recipients without a word
-    bool unsecured_dane_ = false;
+    bool held_ = false;                      // a policy of the relay holds the destination's mail
+    bool abandoned_ = false;                 // the claim was lost, or nobody could tell: no MAIL, and nothing recorded
+    bool unanswered_ = false;                // the last transaction left recipients without a word
+    std::set<std::uint32_t> unsecured_dane_; // recipients reached by DANE behind an insecure MX RRset (DANE-028)
     bool left_lane_ = false;
     std::set<std::uint32_t> answered_here_; // recipients that the present host has answered for
 };

@@ -40,7 +40,7 @@ std::optional<Channel> Pool::reusable(Slot& slot, const dane::HostPlan& host, co
 Task<std::expected<Channel, ChannelFailure>> Pool::take(dane::HostPlan host, Endpoint endpoint, ChannelRules rules,
                                                         Reuse reuse) {
     auto identity = identity_of(host, endpoint, rules);
-    if (rules.clear_instead_of_tls) identity += "|clear";
+    if (rules.protection == ChannelRules::Protection::clear_anew) identity += "|clear";
     std::optional<Turn> turn;
     for (;;) {
         auto& slot = slots_[endpoint];

@@ -111,7 +111,7 @@ Task<Result<void>> Delivery::bounce(std::string text) {
 void Delivery::announce(const std::vector<store::RecipientUpdate>& updates, bool removed) {
     (void)removed;
     for (const auto& update : updates) {
-        agent_.count(update, unsecured_dane_);
+        agent_.count(update, unsecured_dane_.contains(update.number));
         const auto& outcome = *update.outcome;
         boost::json::object fields;
         fields["id"] = message_.envelope.id;

@@ -2,6 +2,7 @@
 #include "danelaw/delivery/transaction.hpp"
 
 #include "danelaw/base/limits.hpp"
+#include "danelaw/policy/verdict.hpp"
 #include "danelaw/smtp/address.hpp"
 #include "danelaw/smtp/command_out.hpp"
 #include "danelaw/smtp/data_out.hpp"
@@ -12,6 +13,9 @@
 
 namespace danelaw::delivery {
 namespace {
+
+using policy::Stage;
+using policy::Then;
 
 // Commands in flight stay below what every socket buffers, so that a server that answers at once and reads late can't
 // make us wait for each other (SC-053).
@@ -31,10 +35,10 @@ class Transaction {
         else
             co_await exchange_stepwise();
         fold_envelope();
-        if (!lost_ && data_ && data_->cls() == 3)
+        if (!lost_ && data_ && policy::on_reply(Stage::data, *data_).then == Then::go_on)
             co_await send_content();
         else if (!lost_ && data_)
-            apply_to_accepted(*data_, "DATA");
+            apply_to_accepted(*data_, Stage::data);
         ++channel_.messages;
         co_await settle();
         co_return finish();
@@ -64,6 +68,10 @@ class Transaction {
         commands_.push_back("DATA\r\n");
     }
 
+    Stage stage_of(std::size_t command) const {
+        return command == 0 ? Stage::mail : command + 1 == commands_.size() ? Stage::data : Stage::rcpt;
+    }
+
     // One reply; false when the session is over (SC-031, SC-032).
     Task<bool> next_reply() {
         auto reply = co_await channel_.read_reply(net::deadline_after(rules_.command_timeout));
@@ -71,7 +79,7 @@ class Transaction {
             lost_ = reply.error();
             co_return false;
         }
-        const bool over = reply->code == 421;
+        const bool over = policy::on_reply(stage_of(replies_.size()), *reply).session_over;
         replies_.push_back(std::move(*reply));
         if (over) {
             lost_ = Error{Errc::closed, "the server ended the session"};
@@ -116,39 +124,39 @@ class Transaction {
     void fold_envelope() {
         if (lost_ && replies_.empty()) return;
         const auto& mail = replies_.front();
-        if (!mail.good()) {
-            for (auto& fate : fates_) fate = from_reply(mail, "MAIL");
+        if (policy::on_reply(Stage::mail, mail).then != Then::go_on) {
+            for (auto& fate : fates_) fate = from_reply(mail, Stage::mail);
         } else {
             for (std::size_t n = 0; n < fates_.size() && n + 1 < replies_.size(); ++n) {
                 const auto& reply = replies_[n + 1];
-                if (reply.good())
+                if (policy::on_reply(Stage::rcpt, reply).then == Then::go_on)
                     accepted_.push_back(n);
                 else
-                    fates_[n] = from_reply(reply, "RCPT");
+                    fates_[n] = from_reply(reply, Stage::rcpt);
             }
         }
         if (replies_.size() == commands_.size()) data_ = replies_.back();
     }
 
-    RecipientResult from_reply(const smtp::Reply& reply, std::string_view stage) {
+    RecipientResult from_reply(const smtp::Reply& reply, Stage stage) {
+        const auto verdict = policy::on_reply(stage, reply, accepted_.size());
+        const bool permanent = verdict.then == Then::bounce;
         RecipientResult out;
         out.reason = Reason::smtp_reply;
         out.code = reply.code;
         out.text = fmt::format("{} {}", reply.code, reply.text());
-        // 552 to RCPT is the "too many recipients" of old (D-37, RFC 5321 4.5.3.1.10). What is neither 4yz nor 5yz
-        // where a refusal or an acceptance was due is a broken server: never taken for success.
-        const bool permanent = reply.cls() == 5 && !(stage == "RCPT" && reply.code == 552);
         out.verdict = permanent ? Verdict::bounced : Verdict::deferred;
         out.enhanced = reply.enhanced();
         if (!permanent && !out.enhanced.empty() && out.enhanced.front() == '5') out.enhanced.front() = '4';
         if (out.enhanced.empty()) out.enhanced = permanent ? "5.0.0" : "4.0.0";
         out.next_host_may_try = !permanent;
-        if (!permanent && (reply.code == 421 || reply.code == 450 || reply.code == 451) && stage != "RCPT")
-            busy_ = true;
+        out.next_transaction = verdict.then == Then::next_transaction;
+        const bool of_the_moment = reply.code == 421 || reply.code == 450 || reply.code == 451;
+        if (!permanent && of_the_moment && stage != Stage::rcpt) busy_ = true;
         return out;
     }
 
-    void apply_to_accepted(const smtp::Reply& reply, std::string_view stage) {
+    void apply_to_accepted(const smtp::Reply& reply, Stage stage) {
         for (const auto n : accepted_) fates_[n] = from_reply(reply, stage);
         accepted_.clear();
     }
@@ -168,10 +176,11 @@ class Transaction {
             co_return;
         }
         DANELAW_CHECK(replies_.size() == before);
-        if (reply->code == 421) channel_.close();
-        ended_well_ = reply->good();
-        if (!reply->good()) {
-            apply_to_accepted(*reply, "end of data");
+        const auto verdict = policy::on_reply(Stage::end_of_data, *reply);
+        if (verdict.session_over) channel_.close();
+        ended_well_ = verdict.then == Then::go_on;
+        if (!ended_well_) {
+            apply_to_accepted(*reply, Stage::end_of_data);
             co_return;
         }
         for (const auto n : accepted_) {
@@ -182,7 +191,6 @@ class Transaction {
             fate.enhanced = reply->enhanced().empty() ? "2.0.0" : reply->enhanced();
             fate.text = fmt::format("{} {}", reply->code, reply->text());
         }
-        settled_ = true;
     }
 
     Task<void> stream_content() {
@@ -276,7 +284,6 @@ class Transaction {
     std::optional<Error> lost_;
     bool possible_duplicate_ = false;
     bool ended_well_ = false;
-    bool settled_ = false;
     bool busy_ = false;
 };
 

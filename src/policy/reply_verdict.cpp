@@ -16,7 +16,15 @@ bool refused_by_policy(const smtp::Reply& reply) {
            reply.enhanced().starts_with("5.7.");
 }
 
-ReplyVerdict to_recipients(Stage stage, const smtp::Reply& reply) {
+// SC-055, RFC 5321 4.5.3.1.10: 452, or 552 of old, once others were taken. x.2.z is said of this one mailbox.
+bool too_many(Stage stage, const smtp::Reply& reply, std::size_t accepted_before) {
+    if (stage != Stage::rcpt || accepted_before == 0 || (reply.code != 452 && reply.code != 552)) return false;
+    const auto enhanced = reply.enhanced();
+    return enhanced.size() < 4 || enhanced.substr(1, 3) != ".2.";
+}
+
+ReplyVerdict to_recipients(Stage stage, const smtp::Reply& reply, std::size_t accepted_before) {
+    if (too_many(stage, reply, accepted_before)) return {Then::next_transaction, false, false};
     // D-37, RFC 5321 4.5.3.1.10: 552 to RCPT is the "too many recipients" of old.
     const bool permanent = reply.cls() == 5 && !(stage == Stage::rcpt && reply.code == 552);
     return {permanent ? Then::bounce : Then::defer, false, false};
@@ -24,7 +32,7 @@ ReplyVerdict to_recipients(Stage stage, const smtp::Reply& reply) {
 
 } // namespace
 
-ReplyVerdict on_reply(Stage stage, const smtp::Reply& reply) {
+ReplyVerdict on_reply(Stage stage, const smtp::Reply& reply, std::size_t accepted_before) {
     const int cls = reply.cls();
     const bool over = reply.code == 421;
     switch (stage) {
@@ -51,7 +59,7 @@ ReplyVerdict on_reply(Stage stage, const smtp::Reply& reply) {
         break;
     }
     if (over) return {Then::defer, true, false}; // SC-031
-    return to_recipients(stage, reply);
+    return to_recipients(stage, reply, accepted_before);
 }
 
 } // namespace danelaw::policy

@@ -66,22 +66,31 @@ Result<void> restrict_keys(SSL* ssl, Client::KeyPreference keys) {
     return {};
 }
 
-Check check_for(dane::Requirement r) {
-    switch (r) {
+// MS-044: the same check as under enforce, of the hosts that the policy names; DANE's own hosts have none (MS-061).
+bool watched(const dane::HostPlan& host) {
+    return host.sts == dane::HostPlan::Sts::testing && host.sts_matches && !host.tlsa_in_force();
+}
+
+Check check_for(const dane::HostPlan& host) {
+    switch (host.requirement) {
     case dane::Requirement::dane: return Check::dane;
     case dane::Requirement::pkix:
     case dane::Requirement::mta_sts: return Check::web;
-    case dane::Requirement::none:
     case dane::Requirement::may:
-    case dane::Requirement::encrypt:
+    case dane::Requirement::encrypt: return watched(host) ? Check::watch : Check::none;
+    case dane::Requirement::none:
     case dane::Requirement::skip: return Check::none;
     }
     return Check::none;
 }
 
+bool by_web_pki(Check check) {
+    return check == Check::web || check == Check::watch;
+}
+
 // The names that the plan accepts; the base always (DANE-100).
 std::vector<std::string> reference_names(const dane::HostPlan& host) {
-    if (check_for(host.requirement) == Check::web) return {host.name.text()};
+    if (by_web_pki(check_for(host))) return {host.name.text()};
     if (!host.reference_names.empty()) return host.reference_names;
     return {host.tlsa_base.text()};
 }
@@ -106,7 +115,7 @@ struct Client::Impl {
 
     Result<SSL_CTX*> context(Check check, const std::string& ca_file, const std::string& min_protocol) {
         const std::lock_guard lock(guard);
-        const bool web = check == Check::web;
+        const bool web = by_web_pki(check);
         CtxPtr& slot = contexts[{web ? Check::web : Check::none, web ? ca_file : std::string(), min_protocol}];
         if (slot) return slot.get();
         if (web) {
@@ -121,15 +130,36 @@ struct Client::Impl {
     }
 };
 
+namespace {
+
+// For the record and the report only (MS-044, D-35).
+void watch(SSL* ssl, const Examination& exam, const std::vector<X509*>& chain, const dane::HostPlan& host,
+           Outcome& outcome) {
+    Outcome would;
+    conclude(ssl, exam, chain, {reference_names(host), {}}, would);
+    outcome.web_pki = would.passed ? Reason::none : would.reason;
+    outcome.web_pki_code = would.failure_code;
+    if (would.passed && SSL_version(ssl) < TLS1_2_VERSION) { // MS-042
+        outcome.web_pki = Reason::validation_failure;
+        outcome.web_pki_code = "tls-version";
+    }
+}
+
+} // namespace
+
 Client::Client() : impl_(std::make_unique<Impl>()) {}
 Client::~Client() = default;
 
 Result<ssl_st*> Client::prepare(const dane::HostPlan& host, KeyPreference keys) {
-    const Check check = check_for(host.requirement);
+    Check check = check_for(host);
     const bool for_tls = host.requirement != dane::Requirement::none && host.requirement != dane::Requirement::skip;
     if (!for_tls) return fail(Errc::tls, "no TLS is planned for this host");
     ERR_clear_error();
     auto ctx = impl_->context(check, host.ca_file, host.min_protocol);
+    if (!ctx && check == Check::watch) { // what decides nothing stops nothing
+        check = Check::none;
+        ctx = impl_->context(check, host.ca_file, host.min_protocol);
+    }
     if (!ctx) return fail(ctx.error());
     SslPtr ssl(SSL_new(*ctx));
     if (!ssl || examine(ssl.get(), check) == nullptr) return tls_failure("making a TLS session");
@@ -138,7 +168,7 @@ Result<ssl_st*> Client::prepare(const dane::HostPlan& host, KeyPreference keys) 
         return tls_failure("setting SNI");
     if (check == Check::dane)
         if (auto set = expect_dane(ssl.get(), reference_names(host), host.records); !set) return fail(set.error());
-    if (check == Check::web)
+    if (by_web_pki(check))
         if (auto set = expect_web(ssl.get(), host.name.text()); !set) return fail(set.error());
     if (auto set = restrict_keys(ssl.get(), keys); !set) return fail(set.error());
     return ssl.release();
@@ -155,22 +185,29 @@ Outcome Client::judge(ssl_st* ssl, const dane::HostPlan& host) const {
     o.protocol = SSL_get_version(ssl);
     o.cipher = SSL_get_cipher_name(ssl);
     const Examination* exam = examination(ssl);
-    const Check check = check_for(host.requirement);
-    if (exam == nullptr || exam->check != check) { // prepared for another requirement
+    const Check check = check_for(host);
+    const bool unwatched = check == Check::watch && exam != nullptr && exam->check == Check::none;
+    if (exam == nullptr || (exam->check != check && !unwatched)) { // prepared for another requirement
         o.text = "the TLS session was not prepared for this requirement";
         o.failure_code = "not-verified";
         return o;
     }
-    if (check == Check::none) {
+    const auto chain = sent_chain(ssl);
+    for (X509* cert : chain) o.chain.push_back(facts(cert));
+    if (check == Check::none || check == Check::watch) {
+        if (check == Check::watch && !unwatched) watch(ssl, *exam, chain, host, o);
         o.passed = true;
         o.level = Level::encrypted;
         o.reason = Reason::none;
         return o;
     }
     const Accepted accepted{reference_names(host), host.records};
-    conclude(ssl, *exam, sent_chain(ssl), accepted, o);
-    if (o.passed && check == Check::web)
-        o.level = host.requirement == dane::Requirement::mta_sts ? Level::mta_sts : Level::pkix;
+    conclude(ssl, *exam, chain, accepted, o);
+    if (check == Check::web) {
+        o.web_pki = o.reason;
+        o.web_pki_code = o.failure_code;
+        if (o.passed) o.level = host.requirement == dane::Requirement::mta_sts ? Level::mta_sts : Level::pkix;
+    }
     return o;
 }
 
@@ -221,7 +258,6 @@ void conclude(SSL* ssl, const Examination& exam, const std::vector<X509*>& chain
         outcome.reason = f.reason;
         outcome.text = std::move(f.text);
         outcome.failure_code = std::move(f.code);
-        for (X509* cert : chain) outcome.chain.push_back(facts(cert));
         return;
     }
     outcome.reason = Reason::none;

@@ -68,6 +68,7 @@ Result<Outcome> verify_offline(const OfflineRequest& request) {
     if (auto ran = run_verification(ssl.get(), chain, request.at); !ran) return fail(ran.error());
     const Accepted accepted{*names, records};
     conclude(ssl.get(), *examination(ssl.get()), chain, accepted, outcome);
+    for (X509* cert : chain) outcome.chain.push_back(facts(cert));
     return outcome;
 }
 

@@ -7,7 +7,8 @@
 
 namespace danelaw::tls {
 
-enum class Check { none, dane, web };
+// `watch`: web PKI is looked at and decides nothing (MTA-STS in testing mode).
+enum class Check { none, dane, web, watch };
 
 // Belongs to the SSL object and lives as long.
 struct Examination {

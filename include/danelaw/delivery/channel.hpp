@@ -5,6 +5,7 @@
 
 #include "danelaw/dane/plan.hpp"
 #include "danelaw/net/buffered.hpp"
+#include "danelaw/policy/verdict.hpp"
 #include "danelaw/smtp/capabilities.hpp"
 #include "danelaw/smtp/reply.hpp"
 #include "danelaw/tls/client.hpp"
@@ -22,10 +23,17 @@ struct ChannelRules {
     std::string hostname; // for EHLO (SC-022)
     Millis connect_timeout{}, handshake_timeout{}, command_timeout{}, data_timeout{};
     std::vector<IpAddress> source_addresses;
-    // `may` only, and not on a message's first attempt: clear text after a broken handshake, in a new connection
-    // (DANE-125, D-30).
-    bool clear_instead_of_tls = false;
+    // clear_anew: policy::after_tls() said so of the connection before (DANE-125, D-30). A plan that demands TLS
+    // refuses.
+    enum class Protection { as_planned, clear_anew };
+    Protection protection = Protection::as_planned;
     tls::Client::KeyPreference keys = tls::Client::KeyPreference::any;
+};
+
+// Where a session was, for TLS reports.
+struct Whereabouts {
+    std::optional<Endpoint> local, remote;
+    std::string peer_name; // what the server called itself; as it came
 };
 
 // Why an address gave no channel. What it means (next address, next host, defer) is policy's and the agent's to say.
@@ -38,9 +46,13 @@ struct ChannelFailure {
     std::string enhanced;
     std::optional<tls::Outcome> tls; // when a handshake was made or tried
     bool starttls_offered = false;
-    bool permanent = false; // a greeting that bounces when every host gives such a one (D-14)
+    bool permanent = false;                    // a greeting that bounces when every host gives such a one (D-14)
+    std::optional<policy::TlsFinding> finding; // when it got as far as needing TLS (TR-010)
+    Whereabouts where;
 };
 std::string_view word(ChannelFailure::Stage s);
+// The same as a reason among others for dane::conclude().
+dane::HostFailure host_failure(const dane::NextHop& hop, const dane::HostPlan& host, const ChannelFailure& failure);
 
 class Channel {
   public:
@@ -61,7 +73,7 @@ class Channel {
 
     const dane::HostPlan& host() const { return host_; }
     const Endpoint& endpoint() const { return endpoint_; }
-    std::optional<Endpoint> local() { return io_.stream().local(); }
+    Whereabouts where() { return {io_.stream().local(), endpoint_, offered.peer_name}; }
 
     smtp::Capabilities offered; // of the EHLO of the present TLS state (SC-024, SC-025)
     Level level = Level::none;
@@ -69,6 +81,8 @@ class Channel {
     bool starttls_offered = false;   // before TLS; for reports
     std::uint32_t messages = 0;      // transactions ended here
     std::string identity;            // key of what authenticated it (D-24): identity_of()
+    // What opening it came to, until it is counted: a session counts once, however many messages it carries (TR-017).
+    std::optional<policy::TlsFinding> finding;
 
   private:
     net::Buffered io_;

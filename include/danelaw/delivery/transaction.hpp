@@ -58,6 +58,7 @@ struct RecipientResult {
     std::string enhanced;
     std::string text;
     bool next_host_may_try = false; // a temporary refusal that another host need not share (SC-057)
+    bool next_transaction = false;  // too many at once: to be asked again over the same connection (SC-055)
 };
 
 struct TransactionResult {

@@ -17,12 +17,13 @@ namespace danelaw::policy {
 enum class Stage { greeting, ehlo, helo, starttls, mail, rcpt, data, end_of_data };
 
 enum class Then {
-    go_on,     // what the stage wanted
-    try_helo,  // an old server may know HELO (SC-021)
-    no_tls,    // STARTTLS is not to be had: after_tls() says what that means
-    next_host, // this host is of no use now; the message is not refused
-    defer,     // not taken for now; another host may be asked in the same attempt (SC-057)
-    bounce,    // the server's no to what was asked: to the recipients concerned (SC-054, SC-056)
+    go_on,            // what the stage wanted
+    try_helo,         // an old server may know HELO (SC-021)
+    no_tls,           // STARTTLS is not to be had: after_tls() says what that means
+    next_host,        // this host is of no use now; the message is not refused
+    defer,            // not taken for now; another host may be asked in the same attempt (SC-057)
+    next_transaction, // too many recipients at once: the rest go in the next one, over this connection (SC-055)
+    bounce,           // the server's no to what was asked: to the recipients concerned (SC-054, SC-056)
 };
 
 struct ReplyVerdict {
@@ -30,14 +31,16 @@ struct ReplyVerdict {
     bool session_over = false;     // 421 at any point (SC-031)
     bool final_everywhere = false; // bounces when every host says so (D-14)
 };
-ReplyVerdict on_reply(Stage stage, const smtp::Reply& reply);
+// `accepted_before`: recipients that this transaction has already (RCPT only).
+ReplyVerdict on_reply(Stage stage, const smtp::Reply& reply, std::size_t accepted_before = 0);
 
 // -- TLS --------------------------------------------------------------------------------------------
 
 enum class TlsEvent {
     not_offered, // no STARTTLS in the reply to EHLO, or HELO was all the server knew
     refused,     // STARTTLS answered by something else than 220 (D-31)
-    broken,      // no TLS session came about: alert, close, garbage, time-out (DANE-117)
+    broken,      // no TLS session came about: alert, close, garbage, time-out (DANE-117); nor did one when the server
+                 // is silent after the handshake, where TLS 1.3 lets its alert arrive
     unverified,  // a session, but what the requirement asks does not hold
     passed,
 };

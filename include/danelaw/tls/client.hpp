@@ -42,7 +42,11 @@ struct Outcome {
     std::string failure_code;     // X509_V_ERR_… name or own short word: TLSRPT failure-reason-code (TR-012)
     std::optional<Matched> matched;
     std::string protocol, cipher;
-    std::vector<CertificateFacts> chain;
+    std::vector<CertificateFacts> chain; // as sent, of every finished handshake
+    // Under an MTA-STS policy in testing mode: what web PKI would have said, none when it would have passed (MS-044).
+    // nullopt: not looked at.
+    std::optional<Reason> web_pki;
+    std::string web_pki_code;
 };
 
 class Client {

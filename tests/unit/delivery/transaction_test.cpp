@@ -21,6 +21,7 @@ const std::string plain = "250 mx.example";
 
 struct Run {
     std::optional<ChannelFailure> no_channel;
+    std::optional<policy::TlsFinding> finding; // of the channel, or of its failure
     TransactionResult result;
     test::Seen seen;
     Verdict of(std::size_t n) const { return result.recipients.at(n).verdict; }
@@ -35,22 +36,29 @@ struct Case {
     Script script;
     std::size_t recipients = 1;
     std::string content = "Subject: x\r\n\r\n.dot\r\n";
+    dane::Requirement requirement = dane::Requirement::none;
+    ChannelRules::Protection protection = ChannelRules::Protection::as_planned;
+    bool clear_after_failed_tls = false;
 };
 
 Task<void> one_transaction(Endpoint endpoint, Case c, Run& run) {
     tls::Client tls;
     dane::HostPlan host;
     host.name = *dns::Name::from("mx.example");
-    host.requirement = dane::Requirement::none;
+    host.requirement = c.requirement;
+    host.clear_after_failed_tls = c.clear_after_failed_tls;
     host.port = endpoint.port;
     ChannelRules rules;
     rules.hostname = "relay.example";
+    rules.protection = c.protection;
     rules.connect_timeout = rules.handshake_timeout = rules.command_timeout = rules.data_timeout = limit;
     auto channel = co_await open_channel(tls, host, endpoint, rules);
     if (!channel) {
         run.no_channel = channel.error();
+        run.finding = run.no_channel->finding;
         co_return;
     }
+    run.finding = channel->finding;
     message::Envelope envelope;
     envelope.reverse_path = "a@client.example";
     envelope.content.size = c.content.size();
@@ -216,6 +224,119 @@ TEST(Transaction, RefusedRecipientsStayRefusedWhenTheSessionEnds) { // H108
     const auto run = play({script, 2}, 4, Fault::reply_421);
     EXPECT_EQ(run.of(0), Verdict::bounced);
     EXPECT_EQ(run.of(1), Verdict::deferred);
+}
+
+TEST(Transaction, TooManyRecipientsWaitForTheNextTransaction) { // SC-055
+    auto script = with_replies(pipelining, {"250 ok", "452 4.5.3 too many", "552 too many", "452 4.2.2 mailbox full"},
+                               "250 ok", "354 go", "250 ok");
+    const auto run = play({script, 4});
+    EXPECT_EQ(run.of(0), Verdict::delivered);
+    for (const std::size_t n : {1u, 2u}) {
+        EXPECT_EQ(run.of(n), Verdict::deferred) << n; // what it stays, should there be no next one
+        EXPECT_TRUE(run.result.recipients[n].next_transaction) << n;
+    }
+    EXPECT_FALSE(run.result.recipients[3].next_transaction);
+    EXPECT_TRUE(run.result.channel_usable);
+}
+
+TEST(Channel, EhloRefusedByPolicyIsNoCaseForHelo) { // SC-021: the next host, please
+    for (const auto* refusal :
+         {"554 5.7.1 you are blocked", "530 authenticate first", "550 5.7.25 no PTR", "521 never"}) {
+        const auto run = play({{{"", greeting}, {"EHLO", refusal}}});
+        ASSERT_TRUE(run.no_channel) << refusal;
+        EXPECT_EQ(word(run.no_channel->reason), word(Reason::smtp_reply)) << refusal;
+        EXPECT_FALSE(run.no_channel->permanent) << refusal;
+        EXPECT_FALSE(run.finding) << refusal; // TR-010: it never got as far as needing TLS
+        for (const auto& command : run.seen.commands) EXPECT_FALSE(command.starts_with("HELO")) << refusal;
+    }
+}
+
+TEST(Channel, WithoutTlsOnlyWherePolicyYields) { // DANE-121, DANE-122, D-31, RFC 3207 4
+    using enum dane::Requirement;
+    struct Row {
+        const char* ehlo;
+        const char* starttls; // "" when it must not be sent
+        policy::TlsEvent event;
+    };
+    const Row rows[] = {
+        {"250 mx.example", "", policy::TlsEvent::not_offered},
+        {"250-mx.example\r\n250 XTARTTLS", "", policy::TlsEvent::not_offered},
+        {"250-mx.example\r\n250 STARTTLS", "454 4.7.0 not now", policy::TlsEvent::refused},
+        {"250-mx.example\r\n250 STARTTLS", "501 no", policy::TlsEvent::refused},
+    };
+    for (const auto& row : rows) {
+        for (const auto requirement : {may, encrypt, dane, pkix, mta_sts}) {
+            Script script{{"", greeting}, {"EHLO", row.ehlo}};
+            if (*row.starttls != 0) script.push_back({"STARTTLS", row.starttls});
+            const Script mail = with_replies(row.ehlo, {"250 ok"}, "250 ok", "354 go", "250 ok");
+            if (requirement == may) script.insert(script.end(), mail.begin() + 2, mail.end());
+            Case c{script};
+            c.requirement = requirement;
+            c.clear_after_failed_tls = requirement == may;
+            const auto run = play(c);
+            const auto where = std::string(dane::word(requirement)) + " " + row.ehlo + " " + row.starttls;
+            ASSERT_TRUE(run.finding) << where;
+            EXPECT_EQ(run.finding->event, row.event) << where;
+            EXPECT_EQ(run.seen.unexpected, "") << where;
+            ASSERT_EQ(run.no_channel.has_value(), requirement != may) << where;
+            if (!run.no_channel) continue;
+            EXPECT_EQ(word(run.no_channel->reason), word(Reason::starttls_not_supported)) << where;
+            EXPECT_EQ(run.no_channel->where.peer_name, "mx.example") << where;
+            EXPECT_TRUE(run.no_channel->where.local) << where;
+            for (const auto& command : run.seen.commands) EXPECT_FALSE(command.starts_with("MAIL")) << where;
+        }
+    }
+}
+
+TEST(Channel, A421ToStarttlsEndsTheSession) { // SC-031, also where clear text would do
+    Case c{{{"", greeting}, {"EHLO", "250-mx.example\r\n250 STARTTLS"}, {"STARTTLS", "421 4.3.2 bye"}}};
+    c.requirement = dane::Requirement::may;
+    const auto run = play(c);
+    ASSERT_TRUE(run.no_channel);
+    EXPECT_EQ(word(run.no_channel->reason), word(Reason::smtp_reply));
+    for (const auto& command : run.seen.commands) EXPECT_FALSE(command.starts_with("MAIL"));
+}
+
+TEST(Channel, ClearTextAnewIsRefusedWhereTlsIsDemanded) { // DANE-121: whoever asked for it
+    using enum dane::Requirement;
+    for (const auto requirement : {may, encrypt, dane, pkix, mta_sts}) {
+        Case c{{{"", greeting}, {"EHLO", "250-mx.example\r\n250 STARTTLS"}}};
+        c.requirement = requirement;
+        c.protection = ChannelRules::Protection::clear_anew;
+        const auto run = play(c); // and `may` too, where its plan does not allow it
+        ASSERT_TRUE(run.no_channel) << dane::word(requirement);
+        for (const auto& command : run.seen.commands) EXPECT_FALSE(command.starts_with("MAIL"));
+    }
+    Case allowed{with_replies("250-mx.example\r\n250 STARTTLS", {"250 ok"}, "250 ok", "354 go", "250 ok")};
+    allowed.requirement = may;
+    allowed.clear_after_failed_tls = true;
+    allowed.protection = ChannelRules::Protection::clear_anew;
+    const auto run = play(allowed);
+    ASSERT_FALSE(run.no_channel);
+    EXPECT_EQ(run.of(0), Verdict::delivered);
+    EXPECT_FALSE(run.finding); // the broken one before was counted
+}
+
+TEST(Channel, ABrokenHandshakeIsAFindingToo) { // DANE-117, TR-010
+    Case c{{{"", greeting}, {"EHLO", "250-mx.example\r\n250 STARTTLS"}, {"STARTTLS", "220 go"}}};
+    c.requirement = dane::Requirement::encrypt;
+    const auto run = play(c, 3, Fault::none); // what follows 220 is no TLS
+    ASSERT_TRUE(run.no_channel);
+    ASSERT_TRUE(run.finding);
+    EXPECT_EQ(run.finding->event, policy::TlsEvent::broken);
+    EXPECT_NE(run.finding->code, "");
+    EXPECT_EQ(word(run.no_channel->reason), word(Reason::tls_handshake_failed));
+}
+
+TEST(Channel, ARefusingRelayOfTheOperatorKeepsTheMail) { // SC-092, D-14
+    ChannelFailure failure;
+    failure.reason = Reason::smtp_reply;
+    failure.permanent = true;
+    dane::NextHop hop;
+    EXPECT_TRUE(host_failure(hop, {}, failure).permanent);
+    hop.configured = true;
+    EXPECT_FALSE(host_failure(hop, {}, failure).permanent);
+    EXPECT_EQ(host_failure(hop, {}, failure).detail, "3.5");
 }
 
 TEST(Channel, HeloWhereEhloIsUnknown) { // H115, SC-021

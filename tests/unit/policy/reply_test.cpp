@@ -8,12 +8,13 @@ namespace danelaw::policy {
 namespace {
 
 std::string shown(const ReplyVerdict& v) {
-    const char* then = v.then == Then::go_on       ? "go on"
-                       : v.then == Then::try_helo  ? "HELO"
-                       : v.then == Then::no_tls    ? "no TLS"
-                       : v.then == Then::next_host ? "next host"
-                       : v.then == Then::defer     ? "defer"
-                                                   : "bounce";
+    const char* then = v.then == Then::go_on              ? "go on"
+                       : v.then == Then::try_helo         ? "HELO"
+                       : v.then == Then::no_tls           ? "no TLS"
+                       : v.then == Then::next_host        ? "next host"
+                       : v.then == Then::defer            ? "defer"
+                       : v.then == Then::next_transaction ? "next transaction"
+                                                          : "bounce";
     return std::string(then) + (v.session_over ? ", over" : "") + (v.final_everywhere ? ", final" : "");
 }
 
@@ -80,6 +81,35 @@ TEST(OnReply, Table) {
         const smtp::Reply reply{row.code, {row.text}};
         EXPECT_EQ(shown(on_reply(row.stage, reply)), row.want)
             << static_cast<int>(row.stage) << " " << row.code << " " << row.text;
+    }
+}
+
+TEST(OnReply, TooManyRecipientsAtOnce) { // SC-055, SC-072, RFC 5321 4.5.3.1.10
+    struct {
+        Stage stage;
+        int code;
+        const char* text;
+        std::size_t accepted;
+        const char* want;
+    } const rows[] = {
+        {Stage::rcpt, 452, "4.5.3 too many", 1, "next transaction"},
+        {Stage::rcpt, 452, "too many", 100, "next transaction"},
+        {Stage::rcpt, 552, "5.5.3 too many", 1, "next transaction"},
+        {Stage::rcpt, 452, "4.5.3 too many", 0, "defer"},     // not because of the others
+        {Stage::rcpt, 552, "too many", 0, "defer"},           // D-37
+        {Stage::rcpt, 452, "4.2.2 mailbox full", 1, "defer"}, // said of this mailbox
+        {Stage::rcpt, 552, "5.2.2 mailbox full", 1, "defer"},
+        {Stage::rcpt, 450, "4.5.3 too many", 1, "defer"},
+        {Stage::rcpt, 550, "5.5.3 too many", 1, "bounce"},
+        {Stage::rcpt, 421, "4.5.3 too many", 1, "defer, over"},
+        {Stage::mail, 452, "full", 1, "defer"},
+        {Stage::data, 452, "full", 1, "defer"},
+        {Stage::end_of_data, 552, "too big", 1, "bounce"},
+    };
+    for (const auto& row : rows) {
+        const smtp::Reply reply{row.code, {row.text}};
+        EXPECT_EQ(shown(on_reply(row.stage, reply, row.accepted)), row.want)
+            << row.code << " " << row.text << " after " << row.accepted;
     }
 }
 

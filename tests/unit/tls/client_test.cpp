@@ -98,6 +98,56 @@ TEST_F(ClientTest, WebPki) {
     EXPECT_EQ(try_it(sts, {.chain = {&pki().leaf}}).level, Level::mta_sts);
 }
 
+TEST_F(ClientTest, TestingModeLooksAndDecidesNothing) { // MS-044, D-35
+    struct Row {
+        const char* name;
+        const Identity* leaf;
+        Reason want;
+    };
+    const Row rows[] = {
+        {"good", &pki().leaf, Reason::none},
+        {"other name", &pki().other_name, Reason::certificate_host_mismatch},
+        {"expired", &pki().expired, Reason::certificate_expired},
+    };
+    for (const Row& row : rows) {
+        for (const auto requirement : {dane::Requirement::may, dane::Requirement::encrypt}) {
+            dane::HostPlan p = plan(requirement);
+            p.ca_file = ca_;
+            p.sts = dane::HostPlan::Sts::testing;
+            p.sts_matches = true;
+            const Outcome o = try_it(p, {.chain = {row.leaf}});
+            EXPECT_TRUE(o.passed) << row.name;
+            EXPECT_EQ(o.level, Level::encrypted) << row.name;
+            EXPECT_EQ(o.reason, Reason::none) << row.name;
+            ASSERT_TRUE(o.web_pki) << row.name;
+            EXPECT_EQ(word(*o.web_pki), word(row.want)) << row.name;
+            EXPECT_EQ(o.web_pki_code.empty(), row.want == Reason::none) << row.name << " " << o.web_pki_code;
+        }
+    }
+    dane::HostPlan p = plan(dane::Requirement::may);
+    p.sts = dane::HostPlan::Sts::testing;
+    EXPECT_FALSE(try_it(p, {.chain = {&pki().leaf}}).web_pki); // not one of the policy's hosts: nothing to look at
+    p.sts_matches = true;
+    p.ca_file = "/nonexistent/ca.pem"; // what decides nothing stops nothing
+    const Outcome blind = try_it(p, {.chain = {&pki().leaf}});
+    EXPECT_TRUE(blind.passed) << blind.text;
+    EXPECT_FALSE(blind.web_pki);
+    p.ca_file = ca_;
+    p.requirement = dane::Requirement::encrypt;
+    p.tlsa_unusable = true; // MS-061: under TLSA the policy has no say
+    EXPECT_FALSE(try_it(p, {.chain = {&pki().leaf}}).web_pki);
+}
+
+TEST_F(ClientTest, APassShowsItsChainToo) { // for `check`
+    for (const auto requirement : {dane::Requirement::may, dane::Requirement::dane}) {
+        const Outcome o = try_it(plan(requirement, {tlsa(3, 1, 1, pki().leaf)}), {.chain = {&pki().leaf}});
+        ASSERT_TRUE(o.passed);
+        ASSERT_FALSE(o.chain.empty());
+        EXPECT_EQ(o.chain.front().names, std::vector<std::string>{"mx.ex.test"});
+        EXPECT_GT(o.chain.front().not_after, o.chain.front().not_before);
+    }
+}
+
 TEST_F(ClientTest, UnreadableCaFileIsAnError) {
     dane::HostPlan p = plan(dane::Requirement::pkix);
     p.ca_file = "/nonexistent/ca.pem";

@@ -1,0 +1,82 @@
+// One address of one host: a channel as the plan demands, clear text where policy yields, and each TLS session told.
+#include "delivery.hpp"
+
+#include "danelaw/delivery/tls_session.hpp"
+
+#include <utility>
+
+namespace danelaw::delivery {
+
+void Delivery::tell(const dane::HostPlan* host, const std::vector<policy::ReportedResult>& counted,
+                    const Whereabouts& where) {
+    const auto& tell_of = agent_.parts.on_tls_session;
+    if (!tell_of || !counts_for_reports(message_.envelope)) return;
+    for (const auto& one : counted) tell_of(tls_session(route_, host, one, where));
+}
+
+void Delivery::take_finding(const dane::HostPlan& host, const policy::TlsFinding& finding, const Whereabouts& where,
+                            Attempt& attempt) {
+    const auto counted = policy::report_session(host, finding);
+    if (host.sts == dane::HostPlan::Sts::testing) // D-35: told here and in the report, and nothing else
+        for (const auto& one : counted)
+            if (one.policy == policy::ReportedPolicy::sts) attempt.sts_testing = one.result;
+    tell(&host, counted, where);
+}
+
+// How often TLS was tried in vain for this message before; never, for one that demands it (DANE-125).
+std::uint32_t Delivery::earlier_attempts() const {
+    return message_.envelope.requiretls ? 0 : start_.job.attempts;
+}
+
+Task<std::expected<Channel, ChannelFailure>> Delivery::open(const dane::HostPlan& host, Endpoint endpoint,
+                                                            Attempt& attempt, Pool::Reuse reuse) {
+    auto rules = agent_.channel_rules();
+    auto channel = co_await agent_.pool.take(host, endpoint, rules, reuse);
+    if (channel) {
+        attempt.reused = channel->messages > 0;
+        const auto finding = std::exchange(channel->finding, std::nullopt);
+        if (finding) take_finding(host, *finding, channel->where(), attempt);
+        co_return channel;
+    }
+    const auto& failure = channel.error();
+    if (!failure.finding) co_return channel;
+    take_finding(host, *failure.finding, failure.where, attempt);
+    const auto next = policy::after_tls(host, failure.finding->event, earlier_attempts());
+    if (next != policy::TlsNext::clear_anew) co_return channel; // D-30
+    Attempt first = attempt;
+    first.tls = failure.tls;
+    first.reason = failure.reason;
+    first.text = failure.text + "; trying again in clear text, which the policy allows";
+    first.enhanced = status_of(first.reason, Verdict::deferred);
+    note(std::move(first));
+    attempt.began = std::chrono::steady_clock::now();
+    rules.protection = ChannelRules::Protection::clear_anew;
+    co_return co_await agent_.pool.take(host, endpoint, rules, reuse);
+}
+
+Task<Delivery::Next> Delivery::try_address(const dane::HostPlan& host, Endpoint endpoint) {
+    for (const auto reuse : {Pool::Reuse::allowed, Pool::Reuse::fresh_only}) {
+        Attempt attempt;
+        attempt.host = &host;
+        attempt.endpoint = endpoint;
+        auto channel = co_await open(host, endpoint, attempt, reuse);
+        if (!channel) {
+            const auto& failure = channel.error();
+            failures_.push_back(host_failure(route_.plan.next_hop, host, failure));
+            attempt.tls = failure.tls;
+            attempt.reason = failure.reason;
+            attempt.code = failure.code;
+            attempt.enhanced =
+                failure.enhanced.empty() ? status_of(failure.reason, Verdict::deferred) : failure.enhanced;
+            attempt.text = failure.text;
+            note(std::move(attempt));
+            co_return Next::address;
+        }
+        const auto next = co_await hand_over(std::move(*channel), host, std::move(attempt));
+        if (next) co_return *next;
+        // a pooled connection had gone stale: once more over a new one, free of charge (H107, SC-060)
+    }
+    co_return Next::address;
+}
+
+} // namespace danelaw::delivery

@@ -1,0 +1,181 @@
+// All open recipients over one channel, transaction by transaction, and what each of them is told.
+#include "delivery.hpp"
+
+#include "danelaw/base/limits.hpp"
+#include "danelaw/message/to_seven_bit.hpp"
+
+#include <fmt/format.h>
+
+namespace danelaw::delivery {
+
+std::vector<const message::Recipient*> Delivery::next_batch(const Channel& channel) const {
+    std::size_t most = limits::recipients_per_transaction;
+    if (channel.offered.limit_rcptmax && *channel.offered.limit_rcptmax > 0)
+        most = std::min<std::size_t>(most, *channel.offered.limit_rcptmax);
+    std::vector<const message::Recipient*> out;
+    for (const auto number : pending_) {
+        if (temporary_.contains(number) && answered_here_.contains(number)) continue;
+        if (out.size() < most) out.push_back(&message_.recipients[number]);
+    }
+    return out;
+}
+
+// All pending recipients over one channel, batch by batch. nullopt: the channel was stale, nothing was said.
+Task<std::optional<Delivery::Next>> Delivery::hand_over(Channel channel, const dane::HostPlan& host, Attempt attempt) {
+    answered_here_.clear();
+    attempt.tls = channel.tls;
+    attempt.level = channel.level;
+    for (;;) {
+        const auto batch = next_batch(channel);
+        if (batch.empty()) break;
+        auto needs = needs_of(message_.envelope, batch);
+        if (auto unfit = cannot_take(channel, needs)) {
+            attempt.reason = unfit->reason;
+            attempt.text = unfit->text;
+            attempt.enhanced = status_of(unfit->reason, Verdict::deferred, unfit->detail);
+            failures_.push_back(std::move(*unfit));
+            note(std::move(attempt));
+            agent_.pool.give_back(std::move(channel), Pool::Mood::good);
+            co_return Next::host;
+        }
+        auto content = co_await content_for(needs, channel);
+        if (!content) {
+            dane::HostFailure unfit;
+            unfit.host = host.name;
+            unfit.reason = Reason::eight_bit_mime_unsupported;
+            unfit.text =
+                "the host does not take 8-bit mail, and this message can't be converted: " + content.error().detail;
+            // The message's own nature is final; a store that can't be read now is not.
+            unfit.permanent = content.error().code == Errc::parse || content.error().code == Errc::limit;
+            attempt.reason = unfit.reason;
+            attempt.text = unfit.text;
+            attempt.enhanced = status_of(unfit.reason, Verdict::deferred);
+            failures_.push_back(std::move(unfit));
+            note(std::move(attempt));
+            agent_.pool.give_back(std::move(channel), Pool::Mood::good);
+            co_return Next::host;
+        }
+        if (!co_await still_ours(Patience::none)) {
+            agent_.pool.give_back(std::move(channel), Pool::Mood::good);
+            pending_.clear();
+            co_return Next::done;
+        }
+        const TransactionRules limits{settings_->delivery.command_timeout, settings_->delivery.data_timeout};
+        auto result = co_await transact(channel, message_.envelope, batch, needs, **content, limits);
+        if (result.stale_channel) {
+            if (attempt.delivered + attempt.deferred + attempt.bounced > 0) note(std::move(attempt));
+            agent_.pool.give_back(std::move(channel), Pool::Mood::good);
+            co_return std::nullopt;
+        }
+        answered_ = true;
+        take_results(result, channel, host, attempt);
+        if (!result.channel_usable) {
+            const bool left = !next_batch(channel).empty() || unanswered_;
+            const auto mood = result.busy ? Pool::Mood::busy : Pool::Mood::good;
+            note(std::move(attempt));
+            agent_.pool.give_back(std::move(channel), mood);
+            co_return pending_.empty() ? Next::done : left ? Next::address : Next::host;
+        }
+    }
+    note(std::move(attempt));
+    agent_.pool.give_back(std::move(channel), busy_ ? Pool::Mood::busy : Pool::Mood::good);
+    co_return pending_.empty() ? Next::done : Next::host;
+}
+
+// A definite no of this server to this message: another host may have what it lacks (SC-071, SC-077, SC-120).
+std::optional<dane::HostFailure> Delivery::cannot_take(const Channel& channel, const Needs& needs) const {
+    const auto& offered = channel.offered;
+    dane::HostFailure out;
+    out.host = channel.host().name;
+    out.permanent = true;
+    const bool authenticated = channel.level == Level::dane_ee || channel.level == Level::dane_ta ||
+                               channel.level == Level::mta_sts || channel.level == Level::pkix;
+    if (needs.requiretls) {
+        out.reason = Reason::requiretls_unsupported;
+        if (!channel.host().known_securely || !authenticated) {
+            out.detail = "7.10";
+            out.text = "the message demands REQUIRETLS, and this host is not known securely or not authenticated";
+            return out;
+        }
+        if (!offered.requiretls) {
+            out.text = "the message demands REQUIRETLS, which the host does not offer";
+            return out;
+        }
+    }
+    if (needs.smtputf8 && !offered.smtputf8) {
+        out.reason = Reason::smtputf8_unsupported;
+        out.text = "the message needs SMTPUTF8 (addresses or header in UTF-8), which the host does not offer";
+        return out;
+    }
+    if (offered.size > 0 && needs.size > offered.size) {
+        out.reason = Reason::message_too_large;
+        out.text = fmt::format("the message has {} octets, the host takes at most {}", needs.size, offered.size);
+        return out;
+    }
+    return std::nullopt;
+}
+
+// The content as this server can take it; errc::parse when it can't be converted (SC-073, SC-076).
+Task<Result<std::unique_ptr<Content>>> Delivery::content_for(Needs& needs, const Channel& channel) {
+    using smtp::Body;
+    auto& queue = agent_.parts.queue;
+    const auto& id = message_.envelope.id;
+    const bool fits =
+        needs.body == Body::seven_bit || (needs.body == Body::eight_bit_mime && channel.offered.eight_bit_mime);
+    if (fits) co_return std::make_unique<StoredContent>(queue, id);
+    if (message_.envelope.content.signed_content)
+        co_return fail(Errc::parse, "it is signed, and converting it would break the signature");
+    constexpr Bytes most = 64ull << 20;
+    if (message_.envelope.content.size > most) co_return fail(Errc::limit, "it is too large to be converted");
+    std::string whole;
+    for (std::uint32_t sequence = 0;; ++sequence) {
+        auto piece = co_await queue.read(id, sequence);
+        if (!piece) co_return fail(piece.error());
+        if (piece->empty()) break;
+        whole += *piece;
+    }
+    auto converted = message::to_seven_bit(whole);
+    if (!converted) co_return fail(converted.error());
+    needs.body = Body::seven_bit;
+    needs.size = converted->size();
+    co_return std::make_unique<TextContent>(std::move(*converted));
+}
+
+void Delivery::take_results(const TransactionResult& result, const Channel& channel, const dane::HostPlan& host,
+                            Attempt& attempt) {
+    attempt.possible_duplicate = attempt.possible_duplicate || result.possible_duplicate;
+    busy_ = busy_ || result.busy;
+    unanswered_ = false;
+    if (result.possible_duplicate) ++agent_.counters.possible_duplicates;
+    for (const auto& one : result.recipients) {
+        message::Outcome outcome;
+        outcome.verdict = one.verdict;
+        outcome.reason = one.reason;
+        outcome.host = host.shown();
+        outcome.tls_level = channel.level;
+        outcome.code = one.code;
+        outcome.enhanced = one.enhanced;
+        outcome.text = one.text;
+        outcome.dsn_passed_on = one.verdict == Verdict::delivered && channel.offered.dsn;
+        if (one.verdict == Verdict::deferred && one.next_host_may_try) {
+            dane::HostFailure answer;
+            answer.host = host.name;
+            answer.reason = one.reason;
+            answer.text = one.text;
+            answers_[one.number] = std::move(answer);
+            temporary_[one.number] = outcome;
+        }
+        if (one.next_transaction) continue; // SC-055: asked again over this very channel
+        answered_here_.insert(one.number);
+        attempt.take(one);
+        if (one.verdict == Verdict::deferred && one.next_host_may_try) {
+            if (one.code == 0) unanswered_ = true;
+            continue;
+        }
+        const bool by_dane = channel.level == Level::dane_ee || channel.level == Level::dane_ta;
+        if (!host.secured && by_dane) unsecured_dane_.insert(one.number); // DANE-028
+        set_outcome(one.number, std::move(outcome));
+    }
+}
+
+} // namespace danelaw::delivery

@@ -1,6 +1,8 @@
 // YAML to typed values. See reader.hpp.
 #include "reader.hpp"
 
+#include "danelaw/base/text.hpp"
+
 #include <algorithm>
 #include <set>
 #include <tuple>
@@ -8,8 +10,9 @@
 namespace danelaw::config {
 
 void Report::add(Severity severity, const YAML::Mark& at, std::string message) {
-    // yaml-cpp counts from 0, editors from 1; a null mark (line -1) is the start of the file.
-    problems_.push_back({severity, std::max(at.line, 0) + 1, std::max(at.column, 0) + 1, std::move(message)});
+    // yaml-cpp counts from 0, editors from 1; a null mark (line -1) is the start of the file. A key or value quoted from
+    // the file may hold anything; a problem stays on one line.
+    problems_.push_back({severity, std::max(at.line, 0) + 1, std::max(at.column, 0) + 1, printable(message)});
 }
 
 YAML::Mark Report::place(std::string path) const {

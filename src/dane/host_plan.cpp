@@ -1,5 +1,5 @@
 // One host's row of the decision table: its requirement and everything the handshake needs to know. Pure.
-// RFC 7672 2.2, 3.1, 3.2, 8.1. The row numbers in comments are those of spec/dane.md 12.
+// RFC 7672 2.2, 3.1, 3.2, 8.1. The row numbers in comments are those of decision_table_test.py.
 #include "host_plan_priv.hpp"
 
 #include "danelaw/base/limits.hpp"

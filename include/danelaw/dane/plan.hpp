@@ -1,6 +1,6 @@
 // What a destination's DNS facts oblige us to do: an ordered list of hosts, each with its TLS requirement, or a verdict
 // when nothing may be tried. Pure and total. Used alike by delivery, `danelaw check` and the tests: there is no second
-// implementation (DANE-130). RFC 7672 2.1.2, 2.2, 3.2; RFC 5321 5.1; RFC 7505. The decision table is spec/dane.md 12.
+// implementation (DANE-130). RFC 7672 2.1.2, 2.2, 3.2; RFC 5321 5.1; RFC 7505. The table: decision_table_test.py.
 #pragma once
 
 #include "danelaw/base/random.hpp"

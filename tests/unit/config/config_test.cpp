@@ -128,6 +128,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"relai: {}", "F:1:1: unknown key relai; did you mean relay?\n"},
         Bad{"tls:\n  polcy: dane", "F:2:3: unknown key tls.polcy; did you mean policy?\n"},
         Bad{"zzzzzz: 1", "F:1:1: unknown key zzzzzz\n"},
+        Bad{"\"zz\\nzzzz\": 1", "F:1:1: unknown key zz\\x0azzzz\n"}, // one line a problem
         Bad{"tls: {policy: may, policy: dane}", "F:1:20: the key tls.policy stands twice\n"},
         Bad{"tls: dane", "F:1:6: tls must be a mapping of keys to values\n"}, Bad{"limits:", ""},
         Bad{"queue: {path: [a]}", "F:1:15: queue.path must be a single value\n"},

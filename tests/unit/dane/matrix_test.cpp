@@ -86,7 +86,7 @@ std::string whole_product() {
     return out;
 }
 
-TEST(PlanMatrix, IsWhatTheGoldenFileSays) { // DANE-130, spec/dane.md 12
+TEST(PlanMatrix, IsWhatTheGoldenFileSays) { // DANE-130
     const std::string path = std::string(DANELAW_TEST_DATA) + "/plan.golden";
     const std::string now = whole_product();
     if (std::getenv("DANELAW_UPDATE_GOLDEN")) std::ofstream(path) << now;

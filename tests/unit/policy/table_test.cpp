@@ -140,7 +140,7 @@ std::string outcome(const dane::Plan& plan, bool starttls, Handshake handshake) 
     return joined("next", "-", text(finding.reason), report);
 }
 
-TEST(DecisionTable, HoldsOverTheWholeProduct) { // spec/dane.md 12; DANE-121…126, DANE-130
+TEST(DecisionTable, HoldsOverTheWholeProduct) { // DANE-121…126, DANE-130
     std::vector<int> hits(std::size(table) + 1);
     for (const auto policy : {TlsPolicy::dane, TlsPolicy::dane_only})
         for (const auto weak : {dane::InsecureMx::dane, dane::InsecureMx::encrypt, dane::InsecureMx::may})

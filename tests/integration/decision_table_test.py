@@ -9,7 +9,7 @@ import fnmatch
 
 import pytest
 
-from world import pki, scenario
+from world import clock, pki, scenario
 
 ANY = '*'
 # action: defer · bounce · next (without a connection) · left (dialled, then left without MAIL) · deliver
@@ -311,8 +311,7 @@ def test_second_attempt_after_a_broken_handshake(world, relay, case, level):
     assert mail.outcome()['reason'] == 'tls-handshake-failed'
     assert made.host.silent
     assert relay.stop() == 0
-    relay.environment.update(LD_PRELOAD='/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1', FAKETIME='+6m',
-                             DONT_FAKE_MONOTONIC='1')   # a message older than five minutes
+    clock.Clock(relay, '+6m')       # a message older than five minutes
     relay.start()
     relay.queue('flush', '--all')
     outcome = mail.outcome(count=2)

@@ -15,7 +15,7 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from world import pki, scenario, waiting, zone
+from world import clock, pki, scenario, waiting, zone
 
 
 def ask(world, domain, name, rtype):
@@ -195,11 +195,7 @@ def test_name_servers_with_dead_ipv6_addresses(world, relay):
 
 def test_clock_two_weeks_behind_then_right(world, relay):
     """H37, DQ-012: deferred, not delivered in the clear; nothing expires by the jump; works again within two minutes."""
-    clock = f'{relay.work}/clock'
-    with open(clock, 'w') as f:
-        f.write('-14d')
-    relay.environment.update(LD_PRELOAD='/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1', FAKETIME_NO_CACHE='1',
-                             FAKETIME_TIMESTAMP_FILE=clock, DONT_FAKE_MONOTONIC='1')
+    behind = clock.Clock(relay, '-14d')
     relay.configure(queue={'retry': ['5s']})
     domain = world.domain()
     mx = domain.host(tlsa=['3 1 1'])
@@ -208,8 +204,7 @@ def test_clock_two_weeks_behind_then_right(world, relay):
         scenario.deferred(mail, mail.outcome()['reason'])
         assert mail.outcome()['reason'] in ('dnssec-invalid', 'dns-error')
     assert mx.untouched
-    with open(clock, 'w') as f:
-        f.write('+0')
+    behind.set('+0')
     for mail in mails:
         assert mail.wait('recipient', result='delivered', timeout=120)['tls_level'] == 'dane-ee'
     assert not [e for e in relay.events.all() if e.get('result') == 'expired']

@@ -11,6 +11,8 @@ import re
 
 import jsonschema
 
+from . import clock
+
 TEXT = {'type': 'string', 'minLength': 1}
 COUNT = {'type': 'integer', 'minimum': 0}
 ADDRESS = {'type': 'string', 'pattern': r'^[0-9a-f.:]+$'}
@@ -115,21 +117,13 @@ def from_mail(data):
     return report
 
 
-class Clock:
-    """The relay's wall clock, moved while it runs; deadlines, by the steady clock, stay real."""
-    LIBRARY = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1'
-
-    def __init__(self, relay):
-        self.file = relay.work + '/clock'
-        self.offset = 0
-        self.move()
-        relay.environment.update(LD_PRELOAD=self.LIBRARY, FAKETIME_TIMESTAMP_FILE=self.file, FAKETIME_NO_CACHE='1',
-                                 FAKETIME_DONT_FAKE_MONOTONIC='1', DONT_FAKE_MONOTONIC='1')
+class Clock(clock.Clock):
+    """Goes through days of reports."""
+    offset = 0
 
     def move(self, hours=0):
         self.offset += int(hours * 3600)
-        with open(self.file, 'w') as f:
-            f.write(f'{self.offset:+d}')
+        self.set(f'{self.offset:+d}')
 
     @property
     def now(self):

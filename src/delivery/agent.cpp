@@ -4,6 +4,8 @@
 #include "agent_state.hpp"
 #include "delivery.hpp"
 
+#include "danelaw/tlsrpt/progress.hpp"
+
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -15,7 +17,6 @@ namespace {
 constexpr std::size_t most_waiting = 20000;
 constexpr std::size_t window = 500;
 constexpr Millis look_again = std::chrono::milliseconds(200); // while due work waits for a full lane to drain
-constexpr Millis report_lifetime = std::chrono::hours(24);    // TR-046
 constexpr Millis longest_wait = std::chrono::seconds(10);     // so that a jump of the clock is noticed (DQ-012)
 
 // The bound counts for a destination, however many relays work on one queue; each has at least one connection.
@@ -57,7 +58,7 @@ Agent::State::State(Parts p)
 schedule::RetryRules Agent::State::retry_rules(const message::Envelope& envelope) const {
     const auto settings = parts.settings(); // the present ones, also for mail accepted under others (H134)
     auto lifetime = settings->queue.lifetime;
-    if (envelope.origin == message::Origin::tls_report) lifetime = std::min<Millis>(lifetime, report_lifetime);
+    if (envelope.origin == message::Origin::tls_report) lifetime = std::min<Millis>(lifetime, tlsrpt::patience);
     return {settings->queue.retry, lifetime};
 }
 

@@ -139,7 +139,6 @@ class Opener {
         if (!stream) co_return std::unexpected(failed(Stage::connect, stream.error()));
         const auto local = stream->local();
         channel_.emplace(net::Buffered(std::move(*stream)), host_, endpoint_);
-        channel_->identity = identity_of(host_, endpoint_, rules_);
 
         auto failure = co_await greet();
         if (!failure) failure = co_await secure();

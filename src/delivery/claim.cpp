@@ -5,9 +5,6 @@
 namespace danelaw::delivery {
 namespace {
 
-constexpr Millis first_pause = std::chrono::milliseconds(200);
-constexpr Millis longest_pause = std::chrono::seconds(10);
-
 bool gone(const Error& error) {
     return error.code == Errc::not_found || error.code == Errc::damaged || error.code == Errc::stale;
 }

@@ -12,6 +12,10 @@
 
 namespace danelaw::delivery {
 
+// Between two tries of a store that can't be reached.
+inline constexpr Millis first_pause = std::chrono::milliseconds(200);
+inline constexpr Millis longest_pause = std::chrono::seconds(10);
+
 class Delivery {
   public:
     using Lanes = schedule::Lanes<store::Job>;

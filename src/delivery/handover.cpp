@@ -7,6 +7,19 @@
 #include <fmt/format.h>
 
 namespace danelaw::delivery {
+namespace {
+
+// The message's own nature is final; a store that can't be read now is not.
+dane::HostFailure not_convertible(const dane::HostPlan& host, const Error& why) {
+    dane::HostFailure out;
+    out.host = host.name;
+    out.reason = Reason::eight_bit_mime_unsupported;
+    out.text = "the host does not take 8-bit mail, and this message can't be converted: " + why.detail;
+    out.permanent = why.code == Errc::parse || why.code == Errc::limit;
+    return out;
+}
+
+} // namespace
 
 std::vector<const message::Recipient*> Delivery::next_batch(const Channel& channel) const {
     std::size_t most = limits::recipients_per_transaction;
@@ -29,28 +42,17 @@ Task<std::optional<Delivery::Next>> Delivery::hand_over(Channel channel, const d
         const auto batch = next_batch(channel);
         if (batch.empty()) break;
         auto needs = needs_of(message_.envelope, batch);
-        if (auto unfit = cannot_take(channel, needs)) {
+        auto unfit = cannot_take(channel, needs);
+        Result<std::unique_ptr<Content>> content;
+        if (!unfit) {
+            content = co_await content_for(needs, channel);
+            if (!content) unfit = not_convertible(host, content.error());
+        }
+        if (unfit) {
             attempt.reason = unfit->reason;
             attempt.text = unfit->text;
             attempt.enhanced = status_of(unfit->reason, Verdict::deferred, unfit->detail);
             failures_.push_back(std::move(*unfit));
-            note(std::move(attempt));
-            agent_.pool.give_back(std::move(channel), Pool::Mood::good);
-            co_return Next::host;
-        }
-        auto content = co_await content_for(needs, channel);
-        if (!content) {
-            dane::HostFailure unfit;
-            unfit.host = host.name;
-            unfit.reason = Reason::eight_bit_mime_unsupported;
-            unfit.text =
-                "the host does not take 8-bit mail, and this message can't be converted: " + content.error().detail;
-            // The message's own nature is final; a store that can't be read now is not.
-            unfit.permanent = content.error().code == Errc::parse || content.error().code == Errc::limit;
-            attempt.reason = unfit.reason;
-            attempt.text = unfit.text;
-            attempt.enhanced = status_of(unfit.reason, Verdict::deferred);
-            failures_.push_back(std::move(unfit));
             note(std::move(attempt));
             agent_.pool.give_back(std::move(channel), Pool::Mood::good);
             co_return Next::host;

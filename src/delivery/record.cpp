@@ -10,8 +10,6 @@
 namespace danelaw::delivery {
 namespace {
 
-constexpr Millis first_pause = std::chrono::milliseconds(200);
-constexpr Millis longest_pause = std::chrono::seconds(10);
 constexpr std::size_t most_recording = 100; // outcomes being written whose lanes went on
 
 } // namespace

@@ -52,15 +52,19 @@ struct TlsCounter::Impl {
         if (!dns::Name::from(session.next_hop)) return; // an address literal has no record
         const auto day = tlsrpt::day_of(clock.now());
         auto group = tlsrpt::group_of(session, day);
+        auto key = group.key();
         const std::lock_guard lock(mutex);
         auto& seen = groups[{day, session.next_hop}];
-        if (!seen.contains(group.key())) { // TR-048: a peer that never says the same twice fills no disk
-            if (seen.size() >= limits::report_groups) group = tlsrpt::coarse(std::move(group));
-            seen.insert(group.key());
+        if (!seen.contains(key)) { // TR-048: a peer that never says the same twice fills no disk
+            if (seen.size() >= limits::report_groups) {
+                group = tlsrpt::coarse(std::move(group));
+                key = group.key();
+            }
+            seen.insert(key);
         }
         auto& waiting = pending[{day, session.next_hop}];
-        ++waiting.counts[group.key()];
-        waiting.policies.try_emplace(group.digest, tlsrpt::policy_text(session));
+        ++waiting.counts[std::move(key)];
+        if (!waiting.policies.contains(group.digest)) waiting.policies[group.digest] = tlsrpt::policy_text(session);
         wakeup.notify();
     }
 
@@ -89,7 +93,7 @@ struct TlsCounter::Impl {
 
     // TR-003: asked while delivering, kept by TTL.
     Task<void> ask(std::string domain) {
-        const auto owner = dns::Name::from("_smtp._tls." + domain);
+        const auto owner = tlsrpt::record_owner(domain);
         dns::Answer<std::string> answer;
         if (owner) answer = co_await resolver.txt(*owner);
         Known out;

@@ -77,13 +77,9 @@ Task<Result<void>> post(const TlsReporter::Parts& parts, const TlsReport& report
         const auto location = http::find(answer.response->headers, "Location");
         if ((status != 307 && status != 308) || !location)
             co_return fail(Errc::unavailable, fmt::format("{} answered {}", to.host, status));
-        auto next = location->starts_with('/') ? std::optional(to) : tlsrpt::destination(*location);
-        if (next && location->starts_with('/')) {
-            // Of the same host; what would end a request line is none.
-            const auto there =
-                tlsrpt::destination("https://" + to.host + ":" + std::to_string(to.port) + std::string(*location));
-            next = there;
-        }
+        const bool same_host = location->starts_with('/');
+        const auto prefix = same_host ? fmt::format("https://{}:{}", to.host, to.port) : std::string();
+        auto next = tlsrpt::destination(prefix + std::string(*location)); // what would end a request line is none
         if (!next || next->kind != tlsrpt::Destination::Kind::https)
             co_return fail(Errc::parse, to.host + " sends us to a place that is not https");
         to = std::move(*next);

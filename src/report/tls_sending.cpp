@@ -150,7 +150,7 @@ Task<Result<TlsReport>> TlsReporter::Impl::report_of(const Place& place) {
 }
 
 Task<std::vector<tlsrpt::Destination>> TlsReporter::Impl::destinations(const Place& place) {
-    const auto owner = dns::Name::from("_smtp._tls." + place.domain);
+    const auto owner = tlsrpt::record_owner(place.domain);
     if (!owner) co_return std::vector<tlsrpt::Destination>{};
     const auto answer = co_await parts.resolver.txt(*owner);
     if (answer.answered()) co_return tlsrpt::destinations(answer.records);

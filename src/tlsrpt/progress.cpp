@@ -1,6 +1,8 @@
 // The steps of a report's life.
 #include "danelaw/tlsrpt/progress.hpp"
 
+#include "digest.hpp"
+
 #include "danelaw/tlsrpt/tally.hpp"
 
 #include <algorithm>
@@ -9,7 +11,6 @@
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <openssl/sha.h>
 
 namespace danelaw::tlsrpt {
 namespace {
@@ -89,11 +90,9 @@ Progress progress_from(std::string_view text) {
 }
 
 Time due(std::string_view day, std::string_view domain) {
-    const std::string about = std::string(day) + ' ' + std::string(domain);
-    unsigned char hash[SHA256_DIGEST_LENGTH];
-    SHA256(reinterpret_cast<const unsigned char*>(about.data()), about.size(), hash);
+    const auto hash = sha256(std::string(day) + ' ' + std::string(domain));
     std::uint64_t number = 0;
-    for (int i = 0; i < 8; ++i) number = number << 8 | hash[i];
+    for (std::size_t i = 0; i < 8; ++i) number = number << 8 | static_cast<unsigned char>(hash[i]);
     return end_of(day) + settle +
            Millis{static_cast<std::int64_t>(number % static_cast<std::uint64_t>(spread.count()))};
 }

@@ -91,6 +91,10 @@ std::optional<Destination> https(std::string_view rest) {
 
 } // namespace
 
+std::optional<dns::Name> record_owner(std::string_view domain) {
+    return dns::Name::from("_smtp._tls." + std::string(domain));
+}
+
 std::string Destination::text() const {
     if (kind == Kind::mail) return "mailto:" + address;
     return "https://" + host + (port == 443 ? "" : ":" + std::to_string(port)) + target;

@@ -1,6 +1,8 @@
 // Counters into the document that RFC 8460 4.4 asks for, and the mail that carries it.
 #include "danelaw/tlsrpt/report.hpp"
 
+#include "digest.hpp"
+
 #include "danelaw/base/limits.hpp"
 #include "danelaw/base/text.hpp"
 #include "danelaw/dns/name.hpp"
@@ -11,7 +13,6 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
-#include <openssl/sha.h>
 
 namespace danelaw::tlsrpt {
 namespace {
@@ -25,9 +26,7 @@ struct PolicySum {
 
 // Short, the same for the same relay, and nobody else's.
 std::string mark_of(const std::string& text) {
-    unsigned char hash[SHA256_DIGEST_LENGTH];
-    SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), hash);
-    return hex(std::string_view(reinterpret_cast<const char*>(hash), 4));
+    return hex(sha256(text).substr(0, 4));
 }
 
 json::array details_of(const PolicySum& sum) {

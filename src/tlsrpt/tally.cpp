@@ -1,6 +1,8 @@
 // Sessions into groups, groups into keys and back.
 #include "danelaw/tlsrpt/tally.hpp"
 
+#include "digest.hpp"
+
 #include "danelaw/base/text.hpp"
 #include "danelaw/dns/name.hpp"
 
@@ -9,7 +11,6 @@
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <openssl/sha.h>
 
 namespace danelaw::tlsrpt {
 namespace {
@@ -46,9 +47,7 @@ std::string failure_text(const Session& session) {
 }
 
 std::string digest_of(std::string_view text) {
-    unsigned char hash[SHA256_DIGEST_LENGTH];
-    SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), hash);
-    return hex(std::string_view(reinterpret_cast<const char*>(hash), 12));
+    return hex(sha256(text).substr(0, 12));
 }
 
 } // namespace

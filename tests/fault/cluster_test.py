@@ -6,17 +6,16 @@ where something died between the next hop's 250 and our commit, or where the ans
 lease.
 """
 import collections
+import itertools
 import os
 import random
-import smtplib
 import subprocess
 import tempfile
-import threading
 import time
 
 import pytest
 
-from world import postgres, relay as world_relay, waiting
+from world import load, postgres, relay as world_relay, waiting
 
 pytestmark = [pytest.mark.skipif(not postgres.available(), reason='PostgreSQL 15 is not installed'), pytest.mark.slow]
 
@@ -71,50 +70,17 @@ def cluster(lab, world, server):
     assert not (complaints := made.close()), complaints
 
 
-class Load(threading.Thread):
-    """Submits one message after the other, moving on to the next relay when one fails."""
-
-    def __init__(self, name, cluster, addresses):
-        super().__init__(daemon=True)
-        self.tag, self.cluster, self.addresses = name, cluster, addresses
-        self.promised, self.refused, self.sent = {}, collections.Counter(), 0
-        self.halt = threading.Event()
-
-    def run(self):
-        turn = random.randrange(RELAYS)
-        while not self.halt.is_set():
-            turn += 1
-            try:
-                with smtplib.SMTP(*self.cluster.relays[turn % RELAYS].address, local_hostname='client.test',
-                                  timeout=100) as client:
-                    client.ehlo()
-                    while not self.halt.is_set():
-                        self.one(client)
-            except (OSError, smtplib.SMTPException):
-                time.sleep(0.05)                        # knock at the next one
-
-    def one(self, client):
-        self.sent += 1
-        number = f'{self.tag}-{self.sent}'
-        to = self.addresses[self.sent % len(self.addresses)]
-        body = f'X-Number: {number}\r\nSubject: {number}\r\n\r\n' + 'x' * 60 + '\r\n'
-        for code, _ in (client.mail(f'{number}@sender.test'), client.rcpt(to)):
-            if code != 250:
-                self.refused[code] += 1
-                raise smtplib.SMTPException(f'{code}')
-        code = client.data(body.encode())[0]
-        if code == 250:
-            self.promised[number] = to
-        else:
-            self.refused[code] += 1
-            raise smtplib.SMTPException(f'{code}')
-
-
 class Traffic:
     def __init__(self, cluster, addresses, clients=6):
-        self.clients = [Load(f'c{i}', cluster, addresses) for i in range(clients)]
+        self.clients = [load.Load(f'c{i}', self._turns(cluster), addresses, timeout=100) for i in range(clients)]
         for client in self.clients:
             client.start()
+
+    @staticmethod
+    def _turns(cluster):
+        """From any relay on, one after the other."""
+        turns = itertools.count(random.randrange(RELAYS))
+        return lambda: cluster.relays[next(turns) % RELAYS].address
 
     def promised(self):
         return sum(len(c.promised) for c in self.clients)
@@ -133,6 +99,16 @@ class Traffic:
         for client in self.clients:
             client.join(100)
         return {n: to for c in self.clients for n, to in c.promised.items()}
+
+
+def under_load(world, cluster, promised):
+    """All relays at work for one host, and so many messages promised."""
+    domain = world.domain(insecure=True)
+    mx = domain.host()
+    cluster.start()
+    traffic = Traffic(cluster, [domain.user()])
+    traffic.more(promised)
+    return mx, traffic
 
 
 def counts(hosts):
@@ -180,11 +156,7 @@ def test_relays_killed_and_the_database_restarted_under_load(world, cluster, ser
 
 def test_database_gone_and_back(world, cluster, server):
     """451 while it is away, /health says so; what was sent meanwhile is recorded, not sent again; delivery resumes by itself."""
-    domain = world.domain(insecure=True)
-    mx = domain.host()
-    cluster.start()
-    traffic = Traffic(cluster, [domain.user()])
-    traffic.more(30)
+    mx, traffic = under_load(world, cluster, 30)
     server.stop()
     waiting.until(lambda: traffic.refused()[451] > 5, what='451')
     before = traffic.promised()
@@ -199,11 +171,7 @@ def test_database_gone_and_back(world, cluster, server):
 
 def test_database_out_of_connections(world, cluster, server):
     """A relay that is thrown out and can't come back loses and doubles nothing; it goes on when there is room for it."""
-    domain = world.domain(insecure=True)
-    mx = domain.host()
-    cluster.start()
-    traffic = Traffic(cluster, [domain.user()])
-    traffic.more(10)
+    mx, traffic = under_load(world, cluster, 10)
     name = cluster.conninfo.split('dbname=')[1]
     server.sql(f"UPDATE pg_database SET datallowconn = false WHERE datname = '{name}'", 'postgres')
     server.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'", 'postgres')
@@ -215,11 +183,7 @@ def test_database_out_of_connections(world, cluster, server):
 
 def test_database_that_hangs(world, cluster, server):
     """Frozen for longer than a lease: nobody is told 250, and afterwards everybody goes on with what is theirs."""
-    domain = world.domain(insecure=True)
-    mx = domain.host()
-    cluster.start()
-    traffic = Traffic(cluster, [domain.user()])
-    traffic.more(10)
+    mx, traffic = under_load(world, cluster, 10)
     server.freeze()
     before = traffic.promised()
     frozen = time.monotonic()

@@ -6,47 +6,15 @@ arrived at the next hop (or at the sender, as a report), and every duplicate nee
 """
 import collections
 import random
-import smtplib
 import threading
 import time
 
 import pytest
 
-from world import waiting
+from world import load, waiting
 
 KILLS = 24
 CLIENTS = 4
-
-
-class Load(threading.Thread):
-    """Submits messages one after the other, over reconnects, and remembers which ones were promised."""
-
-    def __init__(self, relay, name, addresses):
-        super().__init__(daemon=True)
-        self.relay, self.tag, self.addresses = relay, name, addresses
-        self.promised, self.sent = {}, 0
-        self.halt = threading.Event()
-
-    def run(self):
-        while not self.halt.is_set():
-            try:
-                with smtplib.SMTP(*self.relay.address, local_hostname='client.test', timeout=10) as client:
-                    client.ehlo()
-                    while not self.halt.is_set():
-                        self.one(client)
-            except (OSError, smtplib.SMTPException):
-                time.sleep(0.02)                        # the daemon is down: knock again
-
-    def one(self, client):
-        self.sent += 1
-        number = f'{self.tag}-{self.sent}'
-        to = self.addresses[self.sent % len(self.addresses)]
-        body = f'X-Number: {number}\r\nSubject: {number}\r\n\r\n' + 'x' * 60 + '\r\n'
-        for code, _ in (client.mail(f'{number}@sender.test'), client.rcpt(to)):
-            if code != 250:
-                raise smtplib.SMTPException(f'{code}')
-        if client.data(body.encode())[0] == 250:
-            self.promised[number] = to
 
 
 def numbers(messages):
@@ -60,7 +28,8 @@ def test_kills_under_load_lose_nothing(world, relay, request):
     fast, slow, greylisting = world.domain(), world.domain(insecure=True), world.domain(insecure=True)
     hosts = [fast.host(tlsa=['3 1 1']), slow.host(),
              greylisting.host(replies={'RCPT': lambda session, address: '450 4.2.0 later' if random.random() < 0.5 else None})]
-    clients = [Load(relay, f'c{i}', [d.user() for d in (fast, slow, greylisting)]) for i in range(CLIENTS)]
+    clients = [load.Load(f'c{i}', lambda: relay.address, [d.user() for d in (fast, slow, greylisting)], timeout=10)
+               for i in range(CLIENTS)]
     relay.start()
     for client in clients:
         client.start()

@@ -1,20 +1,13 @@
 // Addresses: strict form is a fixed point, equality is sane, lanes are names (SS-007, SS-094).
+#include "require.hpp"
+
 #include "danelaw/base/text.hpp"
 #include "danelaw/smtp/address.hpp"
 #include "danelaw/smtp/xtext.hpp"
 
 #include <cstdint>
-#include <cstdlib>
-
-namespace {
 
 using namespace danelaw::smtp;
-
-void require(bool truth) {
-    if (!truth) std::abort();
-}
-
-} // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     std::string_view text(reinterpret_cast<const char*>(data), size);

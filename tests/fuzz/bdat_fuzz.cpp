@@ -1,18 +1,15 @@
 // BDAT: counts and canonical content, whatever the chunk borders (SS-044…SS-046).
+#include "require.hpp"
+
 #include "danelaw/smtp/command_in.hpp"
 #include "danelaw/smtp/data_in.hpp"
 #include "danelaw/smtp/data_out.hpp"
 
 #include <cstdint>
-#include <cstdlib>
 
 namespace {
 
 using namespace danelaw::smtp;
-
-void require(bool truth) {
-    if (!truth) std::abort();
-}
 
 std::string decoded(std::string_view content, std::size_t step, bool& bare) {
     BdatDecoder decoder;

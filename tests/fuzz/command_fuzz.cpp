@@ -1,19 +1,16 @@
 // Command lines from any client: parsed or refused with a sane reply; what is accepted comes out in strict form and is
 // accepted again (SS-099, SS-006, SS-017).
+#include "require.hpp"
+
 #include "danelaw/base/text.hpp"
 #include "danelaw/smtp/command_in.hpp"
 #include "danelaw/smtp/session_rules.hpp"
 
 #include <cstdint>
-#include <cstdlib>
 
 namespace {
 
 using namespace danelaw::smtp;
-
-void require(bool truth) {
-    if (!truth) std::abort();
-}
 
 void refused(const ServerReply& reply) {
     require(reply.code >= 400 && reply.code < 600);

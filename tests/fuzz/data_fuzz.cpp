@@ -1,18 +1,15 @@
 // DATA in any split: the end is where CRLF.CRLF stands, what comes out is canonical, and it survives the way out and in
 // again (SS-040, SS-041, SC-036, SC-037).
+#include "require.hpp"
+
 #include "danelaw/smtp/data_in.hpp"
 #include "danelaw/smtp/data_out.hpp"
 
 #include <cstdint>
-#include <cstdlib>
 
 namespace {
 
 using namespace danelaw::smtp;
-
-void require(bool truth) {
-    if (!truth) std::abort();
-}
 
 void require_canonical(std::string_view out) {
     for (std::size_t i = 0; i < out.size(); ++i) {

@@ -1,5 +1,7 @@
 // DSN parameters from any client and words from any peer, into a notice: header syntax holds, nothing is injected, no
 // line is too long (SS-097, DQ-044, DQ-045, DQ-051, DQ-055, DQ-056).
+#include "require.hpp"
+
 #include "danelaw/base/text.hpp"
 #include "danelaw/message/dsn.hpp"
 #include "danelaw/smtp/command_in.hpp"
@@ -9,17 +11,10 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <source_location>
 
 namespace {
 
 using namespace danelaw;
-
-void require(bool truth, std::source_location at = std::source_location::current()) {
-    if (truth) return;
-    std::fprintf(stderr, "broken at line %u\n", static_cast<unsigned>(at.line()));
-    std::abort();
-}
 
 std::size_t count(std::string_view text, std::string_view what) {
     std::size_t n = 0;

@@ -1,25 +1,18 @@
 // Any combination of DNS answers, from honest to absurd, through the planner: it may never come out weaker than the
 // facts allow (DANE-002, DANE-004, DANE-020, DANE-047, DANE-052, DANE-121, DANE-126).
+#include "require.hpp"
+
 #include "danelaw/base/limits.hpp"
 #include "danelaw/dane/plan.hpp"
 
 #include <fuzzer/FuzzedDataProvider.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
-#include <source_location>
 
 namespace {
 
 using namespace danelaw;
 using dane::Requirement;
-
-void require(bool truth, std::source_location at = std::source_location::current()) {
-    if (truth) return;
-    std::fprintf(stderr, "broken at line %u\n", static_cast<unsigned>(at.line()));
-    std::abort();
-}
 
 constexpr const char* names[] = {"ex.test", "mx.ex.test",       "MX2.ex.test", "node.plain.test",
                                  ".",       "xn--bcher-kva.ab", "relay.test",  "127.0.0.1"};

@@ -1,23 +1,16 @@
 // RDATA, wire-format names and trust anchors from anywhere: decoded within bounds or refused; what a name says can be
 // said again (DANE-004, DANE-054, DANE-062).
+#include "require.hpp"
+
 #include "danelaw/base/text.hpp"
 #include "danelaw/dns/anchor.hpp"
 #include "danelaw/dns/answer.hpp"
 
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <source_location>
 
 namespace {
 
 using namespace danelaw;
-
-void require(bool truth, std::source_location at = std::source_location::current()) {
-    if (truth) return;
-    std::fprintf(stderr, "broken at line %u\n", static_cast<unsigned>(at.line()));
-    std::abort();
-}
 
 void same_again(const dns::Name& name) {
     require(name.text() == lower(name.text()) && name.text().size() <= 1024 && is_ascii(name.text()));

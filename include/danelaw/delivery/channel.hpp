@@ -80,7 +80,7 @@ class Channel {
     std::optional<tls::Outcome> tls; // nullopt in clear text
     bool starttls_offered = false;   // before TLS; for reports
     std::uint32_t messages = 0;      // transactions ended here
-    std::string identity;            // key of what authenticated it (D-24): identity_of()
+    std::string identity;            // the pool's key of what authenticated it (D-24): identity_of()
     // What opening it came to, until it is counted: a session counts once, however many messages it carries (TR-017).
     std::optional<policy::TlsFinding> finding;
 

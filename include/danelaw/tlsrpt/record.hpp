@@ -1,6 +1,8 @@
 // Does a domain want TLS reports, and where to? Pure. RFC 8460 3; TR-001, TR-002, TR-048; H150.
 #pragma once
 
+#include "danelaw/dns/name.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -8,6 +10,9 @@
 #include <vector>
 
 namespace danelaw::tlsrpt {
+
+// Where a domain says so: `_smtp._tls.DOMAIN`; nullopt when that is no name (TR-001).
+std::optional<dns::Name> record_owner(std::string_view domain);
 
 // One place that takes reports.
 struct Destination {

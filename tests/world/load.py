@@ -1,8 +1,22 @@
 """Clients that submit under load, and what they were promised: a 250 read to the final dot."""
 import collections
+import contextlib
 import smtplib
 import threading
 import time
+
+from . import waiting
+
+
+def submit(client, sender, to, data):
+    """One message over an smtplib connection; the reply that decided: 250 means promised, and nothing is raised."""
+    for step in (lambda: client.mail(sender), lambda: client.rcpt(to), lambda: client.docmd('DATA')):
+        code, text = step()
+        if code not in (250, 354):
+            client.rset()
+            return code, text
+    client.send(data + b'.\r\n')
+    return client.getreply()
 
 
 class Load(threading.Thread):
@@ -30,9 +44,41 @@ class Load(threading.Thread):
         number = f'{self.tag}-{self.sent}'
         to = self.addresses[self.sent % len(self.addresses)]
         body = f'X-Number: {number}\r\nSubject: {number}\r\n\r\n' + 'x' * 60 + '\r\n'
-        for step in (lambda: client.mail(f'{number}@sender.test'), lambda: client.rcpt(to), lambda: client.data(body.encode())):
-            code = step()[0]
-            if code != 250:
-                self.refused[code] += 1
-                raise smtplib.SMTPException(f'{code}')
+        code = submit(client, f'{number}@sender.test', to, body.encode())[0]
+        if code != 250:
+            self.refused[code] += 1
+            raise smtplib.SMTPException(f'{code}')
         self.promised[number] = to
+
+
+@contextlib.contextmanager
+def running(relay, addresses, clients=4, timeout=20):
+    """Several clients of one relay, from before the block to its end: yields their Together."""
+    made = [Load(f'c{i}', lambda: relay.address, addresses, timeout) for i in range(clients)]
+    for client in made:
+        client.start()
+    try:
+        yield Together(made)
+    finally:
+        for client in made:
+            client.halt.set()
+        for client in made:
+            client.join(timeout + 10)
+
+
+class Together:
+    def __init__(self, clients):
+        self._clients = clients
+
+    @property
+    def promised(self):
+        """Sender addresses of the messages answered 250."""
+        return {f'{number}@sender.test' for c in self._clients for number in c.promised}
+
+    @property
+    def refused(self):
+        return sum((c.refused for c in self._clients), collections.Counter())
+
+    def wait_promises(self, more):
+        before = len(self.promised)
+        waiting.until(lambda: len(self.promised) >= before + more, timeout=60, what=f'{more} more promises')

@@ -11,6 +11,7 @@ import subprocess
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
 MS_REC, MS_PRIVATE, MS_BIND = 0x4000, 1 << 18, 0x1000
 PR_SET_PDEATHSIG = 1
+MNT_DETACH = 2
 _libc = ctypes.CDLL(None, use_errno=True)
 _entered = False
 
@@ -58,10 +59,16 @@ def bind_mount(source, target):
     _check(_libc.mount(os.fsencode(source), os.fsencode(target), None, MS_BIND, None), f'mount {source} on {target}')
 
 
+def small_disk(target, size):
+    """A file system of its own at target, for this session alone; size as mount takes it: "64m"."""
+    _check(_libc.mount(b'tmpfs', os.fsencode(target), b'tmpfs', 0, f'size={size}'.encode()), f'mount tmpfs on {target}')
+
+
 def die_with_parent():
     """For preexec_fn: a child never outlives the session, however that ends."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def unmount(target):
-    _check(_libc.umount(os.fsencode(target)), f'unmount {target}')
+    """Also while a process still has files open there: for it they stay."""
+    _check(_libc.umount2(os.fsencode(target), MNT_DETACH), f'unmount {target}')

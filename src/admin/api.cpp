@@ -146,6 +146,7 @@ Task<http::Response> handle(Context& context, http::Request request) {
     const std::string path(request.path());
     const bool get = request.method == "GET" || request.method == "HEAD";
     if (!get && request.method != "POST") co_return problem(405, "GET or POST");
+    if (get && path == "/api/holds") co_return co_await show_holds(context);
     if (path == "/api/queue") co_return co_await queue(context, request, "");
     if (path.starts_with("/api/queue/")) co_return co_await queue(context, request, std::string_view(path).substr(11));
     if (path == "/api/tlsrpt") co_return co_await tlsrpt(context, request);

@@ -7,19 +7,17 @@
 namespace danelaw::admin {
 namespace {
 
-constexpr std::string_view words = "Returned by the operator of this relay";
-
 bool chosen(const message::Recipient& r, const store::Filter& filter) {
     const bool open = r.state == message::RecipientState::queued || r.state == message::RecipientState::held;
-    const bool reason = filter.reason.empty() || (r.last && word(r.last->reason) == filter.reason);
-    return open && reason && (filter.domain.empty() || r.domain == filter.domain);
+    return open && store::concerns(filter, r);
 }
 
-std::vector<store::RecipientUpdate> updates_for(const store::Message& message, const store::Filter& filter) {
+std::vector<store::RecipientUpdate> updates_for(const store::Message& message, const store::Filter& filter,
+                                                const BounceWords& words) {
     message::Outcome outcome;
     outcome.verdict = Verdict::bounced;
-    outcome.enhanced = "5.0.0";
-    outcome.text = words;
+    outcome.enhanced = words.status;
+    outcome.text = words.text;
     std::vector<store::RecipientUpdate> updates;
     for (const message::Recipient& r : message.recipients) {
         if (!chosen(r, filter)) continue;
@@ -45,18 +43,18 @@ void log_bounced(Context& context, const store::Message& message, const std::vec
                            {"host", nullptr},
                            {"tls_level", word(Level::none)},
                            {"code", nullptr},
-                           {"enhanced", "5.0.0"},
-                           {"text", words},
+                           {"enhanced", u.outcome->enhanced},
+                           {"text", u.outcome->text},
                            {"next_attempt", nullptr}});
     }
 }
 
-Task<Result<void>> bounce_one(Context& context, std::string id, const store::Filter& filter) {
+Task<Result<void>> bounce_one(Context& context, std::string id, const store::Filter& filter, const BounceWords& words) {
     auto message = co_await context.queue.load(id);
     if (!message) co_return fail(message.error());
     store::Record record;
     record.id = id;
-    record.updates = updates_for(*message, filter);
+    record.updates = updates_for(*message, filter, words);
     if (record.updates.empty()) co_return Result<void>{};
     report::Notices notices;
     if (const auto maker = context.notices ? context.notices() : nullptr) {
@@ -74,7 +72,7 @@ Task<Result<void>> bounce_one(Context& context, std::string id, const store::Fil
 
 } // namespace
 
-Task<Result<store::Queue::Acted>> bounce(Context& context, store::Filter filter) {
+Task<Result<store::Queue::Acted>> bounce(Context& context, store::Filter filter, BounceWords words) {
     store::Queue::Acted total;
     for (bool more = true; more;) {
         auto acted = co_await context.queue.act(store::Queue::Action::bounce, filter, context.clock.now());
@@ -84,7 +82,7 @@ Task<Result<store::Queue::Acted>> bounce(Context& context, store::Filter filter)
         total.recipients += acted->recipients;
         total.missing = acted->missing;
         for (const std::string& id : acted->ids) {
-            auto done = co_await bounce_one(context, id, filter);
+            auto done = co_await bounce_one(context, id, filter, words);
             // Delivered or deleted meanwhile: nothing left to bounce.
             if (!done && done.error().code != Errc::stale && done.error().code != Errc::not_found) {
                 co_return fail(done.error());

@@ -3,6 +3,7 @@
 
 #include "danelaw/admin/views.hpp"
 #include "danelaw/base/id.hpp"
+#include "danelaw/delivery/hold_rules.hpp"
 #include "danelaw/dns/name.hpp"
 
 #include <boost/json/parse.hpp>
@@ -58,6 +59,8 @@ Result<store::Filter> filter_from(const json::object& o, Time now) {
                 f.state = text;
             else if (key == "reason")
                 f.reason = text;
+            else if (key == "host")
+                f.host = text;
             else if (key == "older_than") {
                 f.older_than = parse_duration(text);
                 if (!f.older_than) return fail(Errc::parse, "older_than must be a duration such as 4h");
@@ -72,7 +75,57 @@ Result<store::Filter> filter_from(const json::object& o, Time now) {
 
 bool names_something(const store::Filter& f) {
     return f.all || !f.ids.empty() || !f.domain.empty() || !f.sender.empty() || !f.state.empty() || !f.reason.empty() ||
-           f.older_than;
+           !f.host.empty() || f.older_than;
+}
+
+// What an action was asked besides its filter.
+struct How {
+    bool dry_run = false;
+    bool arrivals = false; // hold and release: also what comes later
+    BounceWords words;
+};
+
+bool is_permanent_status(const std::string& s) {
+    const auto parts = split(s, '.');
+    return parts.size() == 3 && parts[0] == "5" && parse_number(parts[1]).value_or(1000) < 1000 &&
+           parse_number(parts[2]).value_or(1000) < 1000;
+}
+
+// Takes its keys out of `o`.
+Result<How> how_from(json::object& o, Action action) {
+    How how;
+    const auto flag = [&o](std::string_view key) {
+        const json::value* v = o.if_contains(key);
+        const bool set = v != nullptr && v->is_bool() && v->get_bool();
+        if (v != nullptr && v->is_bool()) o.erase(key);
+        return set;
+    };
+    how.dry_run = flag("dry_run");
+    how.arrivals = flag("new");
+    const auto text = [&o](std::string_view key, std::string& into) {
+        const json::value* v = o.if_contains(key);
+        if (v == nullptr || !v->is_string()) return;
+        into = printable(std::string_view(v->get_string()), 500);
+        o.erase(key);
+    };
+    if (action == Action::bounce) {
+        text("text", how.words.text);
+        text("status", how.words.status);
+        if (!is_permanent_status(how.words.status)) return fail(Errc::parse, "status must be like 5.1.1");
+    }
+    if (!how.arrivals) return how;
+    if (action != Action::hold && action != Action::release) return fail(Errc::parse, "new is for hold and release");
+    for (const auto& member : o)
+        if (member.key() != "domain" && member.key() != "sender")
+            return fail(Errc::parse, "what arrives can be held by domain and sender only");
+    if (o.empty()) return fail(Errc::parse, "name a domain or a sender");
+    return how;
+}
+
+json::object acted_view(const store::Queue::Acted& acted) {
+    json::array missing;
+    for (const std::string& id : acted.missing) missing.emplace_back(id);
+    return {{"messages", acted.messages}, {"recipients", acted.recipients}, {"missing", std::move(missing)}};
 }
 
 bool known_state(const std::string& s) {
@@ -121,6 +174,11 @@ Task<http::Response> list_messages(Context& context, const http::Request& reques
     f.sender = request.query("sender").value_or("");
     f.state = request.query("state").value_or("");
     f.reason = request.query("reason").value_or("");
+    f.host = request.query("host").value_or("");
+    if (const auto older = request.query("older_than")) {
+        f.older_than = parse_duration(*older);
+        if (!f.older_than) co_return problem(400, "older_than must be a duration such as 4h");
+    }
     if (!known_state(f.state)) co_return problem(400, "state must be active, deferred or held");
     std::size_t limit = page_most;
     if (const auto asked = request.query("limit")) {
@@ -164,13 +222,28 @@ Task<http::Response> act_on_queue(Context& context, Action action, const http::R
     boost::system::error_code wrong;
     const json::value body = json::parse(request.body.empty() ? "{}" : request.body, wrong);
     if (wrong || !body.is_object()) co_return problem(400, "the body must be a JSON object");
-    auto filter = filter_from(body.get_object(), context.clock.now());
+    json::object named = body.get_object();
+    const auto how = how_from(named, action);
+    if (!how) co_return problem(how.error());
+    auto filter = filter_from(named, context.clock.now());
     if (!filter) co_return problem(filter.error());
     if (!names_something(*filter)) co_return problem(400, "name ids, a domain, a sender, or all");
     if (!known_state(filter->state)) co_return problem(400, "state must be active, deferred or held");
     Result<store::Queue::Acted> acted;
+    if (how->dry_run) {
+        acted = co_await preview(context, action, *filter);
+        if (!acted) co_return problem(acted.error());
+        co_return json_response(200, acted_view(*acted));
+    }
+    if (how->arrivals) {
+        const delivery::HoldRule rule{filter->domain, filter->sender, context.clock.now()};
+        auto kept = action == Action::hold ? co_await delivery::add_hold(context.queue, rule)
+                                           : co_await delivery::remove_hold(context.queue, rule);
+        if (!kept) co_return problem(kept.error());
+        if (context.holds_changed) context.holds_changed();
+    }
     if (action == Action::bounce) {
-        acted = co_await bounce(context, *filter);
+        acted = co_await bounce(context, *filter, how->words);
     } else {
         acted = co_await context.queue.act(action, *filter, context.clock.now());
     }
@@ -185,11 +258,16 @@ Task<http::Response> act_on_queue(Context& context, Action action, const http::R
     if (action == Action::remove) {
         for (const std::string& id : acted->ids) context.log.event(log::Level::info, "removed", {{"id", id}});
     }
-    json::array missing;
-    for (const std::string& id : acted->missing) missing.emplace_back(id);
-    const json::object answer{
-        {"messages", acted->messages}, {"recipients", acted->recipients}, {"missing", std::move(missing)}};
-    co_return json_response(200, answer);
+    co_return json_response(200, acted_view(*acted));
+}
+
+Task<http::Response> show_holds(Context& context) {
+    auto rules = co_await delivery::hold_rules(context.queue);
+    if (!rules) co_return problem(rules.error());
+    json::array all;
+    for (const delivery::HoldRule& r : *rules)
+        all.push_back(json::object{{"domain", r.domain}, {"sender", r.sender}, {"since", rfc3339(r.since)}});
+    co_return json_response(200, all);
 }
 
 } // namespace danelaw::admin

@@ -18,7 +18,15 @@ Task<http::Response> show_trace(Context& context, std::string id);
 Task<http::Response> show_content(Context& context, std::string id, const http::Request& request);
 Task<http::Response> act_on_queue(Context& context, store::Queue::Action action, const http::Request& request);
 
+Task<http::Response> show_holds(Context& context);
+
 // Bounces what the filter chooses, with a report to each sender (DQ-004: state and report in one step).
-Task<Result<store::Queue::Acted>> bounce(Context& context, store::Filter filter);
+struct BounceWords {
+    std::string text = "Returned by the operator of this relay";
+    std::string status = "5.0.0";
+};
+Task<Result<store::Queue::Acted>> bounce(Context& context, store::Filter filter, BounceWords words);
+// What the action would touch.
+Task<Result<store::Queue::Acted>> preview(Context& context, store::Queue::Action action, store::Filter filter);
 
 } // namespace danelaw::admin

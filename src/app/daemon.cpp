@@ -186,6 +186,7 @@ admin::Context Daemon::admin_context() {
             return tls_reporter_->send(std::move(day), dry_run ? Sending::dry_run : Sending::now);
         };
     }
+    context.holds_changed = [this] { agent_->holds_changed(); };
     context.flushed = [this] { agent_->wake(delivery::Agent::Wake::forget_failures); };
     return context;
 }

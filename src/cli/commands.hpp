@@ -34,7 +34,7 @@ int config_show(const std::string& file, bool json, Console console);
 
 struct QueueList {
     Remote remote;
-    std::string domain, sender, state, reason;
+    std::string domain, sender, state, reason, host, older_than;
     std::uint64_t limit = 0; // 0: all
 };
 int queue_list(const QueueList& asked, Console console);
@@ -47,9 +47,12 @@ struct QueueAct {
     Remote remote;
     std::string action; // flush hold release delete bounce
     std::vector<std::string> ids;
-    std::string domain, sender, state, reason, older_than;
-    bool all = false;
+    std::string domain, sender, state, reason, host, older_than;
+    std::string text, status; // bounce
+    bool all = false, dry_run = false;
+    bool arrivals = false; // hold, release: also what comes later
 };
+int queue_holds(const Remote& remote, Console console);
 int queue_act(const QueueAct& asked, Console console);
 
 struct QueueMigrate {

@@ -34,7 +34,8 @@ void add(json::object& o, const char* key, const std::string& value) {
 int queue_list(const QueueList& asked, Console console) {
     Daemon daemon(asked.remote, console);
     const std::string filter = pair("domain", asked.domain) + pair("sender", asked.sender) +
-                               pair("state", asked.state) + pair("reason", asked.reason);
+                               pair("state", asked.state) + pair("reason", asked.reason) + pair("host", asked.host) +
+                               pair("older_than", asked.older_than);
     const Time now = SystemClock().now();
     std::uint64_t printed = 0;
     std::string after;
@@ -122,12 +123,17 @@ int queue_act(const QueueAct& asked, Console console) {
     add(body, "sender", asked.sender);
     add(body, "state", asked.state);
     add(body, "reason", asked.reason);
+    add(body, "host", asked.host);
     add(body, "older_than", asked.older_than);
     if (asked.all) body["all"] = true;
     if (body.empty()) {
         console.err << "danelaw: name message ids, --domain, --sender or --all\n";
         return Exit::usage;
     }
+    add(body, "text", asked.text);
+    add(body, "status", asked.status);
+    if (asked.arrivals) body["new"] = true;
+    if (asked.dry_run) body["dry_run"] = true;
     Daemon daemon(asked.remote, console);
     const Answer answer = daemon.post("/api/queue/" + asked.action, body);
     if (answer.exit != Exit::ok) return answer.exit;
@@ -138,10 +144,24 @@ int queue_act(const QueueAct& asked, Console console) {
     if (asked.remote.json) {
         print_json(answer, console);
     } else {
-        console.out << asked.action << ": " << answer.json.at("messages").to_number<std::uint64_t>() << " messages, "
+        console.out << (asked.dry_run ? "would " : "") << asked.action << ": "
+                    << answer.json.at("messages").to_number<std::uint64_t>() << " messages, "
                     << answer.json.at("recipients").to_number<std::uint64_t>() << " recipients\n";
     }
     return missing.empty() ? Exit::ok : Exit::no;
+}
+
+int queue_holds(const Remote& remote, Console console) {
+    Daemon daemon(remote, console);
+    const Answer answer = daemon.get("/api/holds");
+    if (answer.exit != Exit::ok || remote.json) return print_json(answer, console);
+    for (const json::value& v : answer.json.as_array()) {
+        const auto text = [&v](const char* key) { return printable(std::string_view(v.at(key).as_string()), 320); };
+        console.out << "mail" << (text("sender").empty() ? "" : " from " + text("sender"))
+                    << (text("domain").empty() ? "" : " to " + text("domain")) << " is held on arrival since "
+                    << text("since") << "\n";
+    }
+    return Exit::ok;
 }
 
 int status(const Remote& remote, Console console) {

@@ -102,6 +102,8 @@ void Tree::queue() {
     l->add_option("--state", list.state, "active, deferred or held")
         ->check(CLI::IsMember({"active", "deferred", "held"}));
     l->add_option("--reason", list.reason, "with this reason, e.g. dns-error");
+    l->add_option("--mx", list.host, "last tried at this MX host; .NAME: any host below it");
+    l->add_option("--older-than", list.older_than, "only older ones, e.g. 4h");
     l->add_option("--limit", list.limit, "at most this many");
     remote_options(l, list.remote);
 
@@ -126,6 +128,10 @@ void Tree::queue() {
     t->add_option("ID", trace.id, "queue id; finished messages too, for a week")->required();
     remote_options(t, trace.remote);
     queue_actions(*sub);
+    auto& holds = keep<Remote>();
+    remote_options(command(*sub, "holds", "by which rules arriving mail is held (hold --new)",
+                           [this, &holds] { return queue_holds(holds, console_); }),
+                   holds);
 
     auto& move = keep<QueueMigrate>();
     CLI::App* m = command(*sub, "migrate", "move all queued mail to another store, while no relay runs",
@@ -156,8 +162,17 @@ void Tree::queue_actions(CLI::App& queue) {
         a->add_option("--state", asked.state, "only active, deferred or held ones")
             ->check(CLI::IsMember({"active", "deferred", "held"}));
         a->add_option("--reason", asked.reason, "only those with this reason");
+        a->add_option("--mx", asked.host, "only those last tried at this MX host; .NAME: any host below it");
         a->add_option("--older-than", asked.older_than, "only older ones, e.g. 4h");
         a->add_flag("--all", asked.all, "everything");
+        a->add_flag("--dry-run", asked.dry_run, "only count what it would touch");
+        if (asked.action == "hold")
+            a->add_flag("--new", asked.arrivals, "also what arrives later for that --domain or from that --sender");
+        if (asked.action == "release") a->add_flag("--new", asked.arrivals, "and end a hold --new of the same words");
+        if (asked.action == "bounce") {
+            a->add_option("--text", asked.text, "why, for the sender");
+            a->add_option("--status", asked.status, "enhanced status code, e.g. 5.1.1")->capture_default_str();
+        }
         remote_options(a, asked.remote);
     }
 }

@@ -138,7 +138,21 @@ void take_rules(Agent::State& s) {
     s.pool.set_rules(pool_rules(*settings, s.sharing));
 }
 
+Task<void> read_holds(Agent::State& s, Time now) {
+    if (s.holds_known && now < s.holds_again) co_return;
+    auto rules = co_await hold_rules(s.parts.queue);
+    if (!rules) {
+        s.parts.log.event(log::Level::error, "store", {{"text", "hold rules can't be read: " + rules.error().detail}});
+        co_return;
+    }
+    s.holds = std::move(*rules);
+    s.holds_known = true;
+    const auto again = s.parts.queue.look_again();
+    s.holds_again = again == Millis::max() ? Time::max() : now + again;
+}
+
 Task<void> claim_due(Agent::State& s, Time now) {
+    co_await read_holds(s, now);
     if (s.parts.queue.sharing() != s.sharing) take_rules(s);
     store::ClaimRequest request;
     request.now = now;
@@ -218,6 +232,11 @@ void Agent::wake(Wake how) {
     }
     state_->more_in_store = true;
     state_->wakeup.notify();
+}
+
+void Agent::holds_changed() {
+    state_->holds_again = Time{};
+    wake(Wake::due);
 }
 
 void Agent::settings_changed() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "danelaw/delivery/agent.hpp"
+#include "danelaw/delivery/hold_rules.hpp"
 
 #include <ctime>
 
@@ -34,7 +35,10 @@ struct Agent::State {
     bool stopping = false;
     bool more_in_store = true; // something due may be unclaimed
     Time next_claim{};         // when to look into the store again
-    std::size_t sharing = 1;   // relays alive on the queue: what is per destination is divided among them
+    std::vector<HoldRule> holds;
+    bool holds_known = false; // nothing is delivered before the operator's word is
+    Time holds_again{};       // when to read them again; another relay may have been told
+    std::size_t sharing = 1;  // relays alive on the queue: what is per destination is divided among them
 };
 
 } // namespace danelaw::delivery

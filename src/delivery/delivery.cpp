@@ -25,6 +25,10 @@ Task<void> Delivery::run() {
         co_await give_back();
         co_return;
     }
+    if (holds_back(agent_.holds, message_, domain_)) {
+        co_await hold("held on arrival by the operator of this relay");
+        co_return;
+    }
     if (message_.envelope.content.received_count > limits::received_headers) { // SC-094
         fail_rest({Verdict::bounced, Reason::mail_loop, "too many Received headers: the message loops", "5.4.6"}, "");
     } else if (start_.pause && !must_try()) {
@@ -58,7 +62,7 @@ Task<void> Delivery::route_and_try() {
     route_ = co_await agent_.parts.router.route(domain_, options);
     if (route_.destination.hold) {
         held_ = true;
-        co_await hold();
+        co_await hold("held by a policy of this relay until an operator releases it");
         co_return;
     }
     if (agent_.parts.on_tls_session && counts_for_reports(envelope))
@@ -100,7 +104,7 @@ bool Delivery::must_try() const {
            no_more_than_a_wish(envelope) || envelope.requiretls;
 }
 
-Task<void> Delivery::hold() {
+Task<void> Delivery::hold(std::string why) {
     store::Record record;
     record.id = message_.envelope.id;
     record.fence = start_.job.fence;
@@ -113,7 +117,7 @@ Task<void> Delivery::hold() {
         message::Outcome outcome;
         outcome.reason = Reason::policy_hold;
         outcome.enhanced = status_of(Reason::policy_hold, Verdict::deferred);
-        outcome.text = "held by a policy of this relay until an operator releases it";
+        outcome.text = why;
         update.outcome = std::move(outcome);
         record.updates.push_back(std::move(update));
     }

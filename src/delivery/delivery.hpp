@@ -55,7 +55,7 @@ class Delivery {
     std::optional<dane::HostFailure> cannot_take(const Channel& channel, const Needs& needs) const;
     Task<std::optional<Next>> hand_over(Channel channel, const dane::HostPlan& host, Attempt attempt);
     Task<Result<std::unique_ptr<Content>>> content_for(Needs& needs, const Channel& channel);
-    Task<void> hold();
+    Task<void> hold(std::string why);
     void take_results(const TransactionResult& result, const Channel& channel, const dane::HostPlan& host,
                       Attempt& attempt);
     std::vector<const message::Recipient*> next_batch(const Channel& channel) const;

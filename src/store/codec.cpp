@@ -3,6 +3,7 @@
 #include "codec.hpp"
 
 #include "crc32c.hpp"
+#include "danelaw/base/text.hpp"
 
 #include <cstring>
 
@@ -240,6 +241,39 @@ std::int64_t code(message::RecipientState state) {
 std::optional<message::RecipientState> state_from(std::int64_t code) {
     if (code < 0 || code > 5) return std::nullopt;
     return static_cast<message::RecipientState>(code);
+}
+
+Tried tried(const std::optional<message::Outcome>& last) {
+    if (!last) return {};
+    return {std::string(word(last->reason)), host_key(last->host)};
+}
+
+std::string host_key(std::string_view host) {
+    std::string out;
+    for (auto rest = host; !rest.empty();) {
+        const auto dot = rest.rfind('.');
+        const auto label = dot == std::string_view::npos ? rest : rest.substr(dot + 1);
+        rest = dot == std::string_view::npos ? std::string_view() : rest.substr(0, dot);
+        if (!out.empty()) out += '.';
+        out += lower(label);
+    }
+    return out;
+}
+
+HostRange host_range(std::string_view host) {
+    if (!host.starts_with('.')) return {host_key(host), host_key(host) + '\x01'};
+    const auto key = host_key(host.substr(1));
+    return {key + '.', key + '/'}; // the octet after the dot
+}
+
+bool concerns(const Filter& filter, const message::Recipient& r) {
+    if (!filter.domain.empty() && !iequals(r.domain, filter.domain)) return false;
+    if (!filter.host.empty()) {
+        const auto range = host_range(filter.host);
+        const auto key = tried(r.last).host;
+        if (key.empty() || key < range.first || key >= range.end) return false;
+    }
+    return filter.reason.empty() || (r.last && word(r.last->reason) == filter.reason);
 }
 
 RecipientRow to_row(const message::Recipient& r) {

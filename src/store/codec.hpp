@@ -37,6 +37,20 @@ struct RecipientRow {
 RecipientRow to_row(const message::Recipient& recipient);
 Result<message::Recipient> from_row(const RecipientRow& row);
 
+// What the last attempt is searched by.
+struct Tried {
+    std::string reason; // the contract's word; empty: never failed
+    std::string host;   // see host_key()
+};
+Tried tried(const std::optional<message::Outcome>& last);
+// A host's labels from the right, so that all hosts below a name lie side by side: "com.example.mx1".
+std::string host_key(std::string_view host);
+// The keys that a filter's host means: those from `first` on, before `end`.
+struct HostRange {
+    std::string first, end;
+};
+HostRange host_range(std::string_view host);
+
 // What stays of a finished message: envelope, recipients and attempts in one blob.
 std::string encode_history(std::string_view envelope, std::span<const RecipientRow> recipients,
                            std::span<const std::string> attempts);

@@ -2,7 +2,7 @@
 //
 //   message    one row a queued message: id, envelope blob, count of open recipients
 //   chunk      its content, limits::chunk octets a row; key = num << 16 | sequence
-//   recipient  key = num << 16 | number; indexes serve claim() (domain, due) and held ones
+//   recipient  key = num << 16 | number; indexes serve claim() (domain, due), held ones, and the last attempt's words
 //   attempt    the trace of a queued message; key = num << 16 | sequence
 //   history    a finished message in one blob: envelope, recipients, attempts; oldest first
 //   domain     a row a destination with open recipients: counts and the earliest due time, kept exact by each batch
@@ -21,7 +21,7 @@
 
 namespace danelaw::store {
 
-inline constexpr std::int64_t schema_version = 1;
+inline constexpr std::int64_t schema_version = 2;
 inline constexpr std::int64_t application_id = 0x444E4C57; // "DNLW"
 inline constexpr std::int64_t never = INT64_MAX;
 
@@ -94,16 +94,19 @@ class Selection {
         std::int64_t last = 0; // how far it looked
     };
     Candidates candidates(const Filter& filter, std::size_t scan, std::int64_t after);
+    std::optional<Candidates> by_last_attempt(const Filter& filter, std::size_t scan, std::int64_t beyond);
     Candidates scan_all(const Filter& filter, std::size_t scan, std::int64_t after);
     std::optional<Message> matching(const Filter& filter, std::int64_t num);
     Database& db_;
     const Claims& claims_;
 };
-bool concerns(const Filter& filter, const message::Recipient& recipient); // domain and reason
 
 std::vector<RecipientRow> rows_of(Database& db, std::int64_t num);
 Result<Message> message_of(Database& db, std::int64_t num, std::string_view envelope);
 std::vector<std::string> attempts_of(Database& db, std::int64_t num);
+
+// A recipient's columns that repeat what is in its last outcome.
+Tried tried_of(const RecipientRow& row);
 
 void create_schema(Database& db);
 void rebuild_counts(Database& db); // domain and counter, from the rows themselves
@@ -132,6 +135,7 @@ class Embedded final : public Backend {
     // Opening.
     void configure();
     void create_or_check();
+    void migrate();
     void remove_orphans();
     void load_counters();
     void set_damaged_aside(std::vector<std::string>& problems);

@@ -12,7 +12,7 @@ constexpr std::size_t slice_scan = 4000;
 
 bool names_nothing(const Filter& f) {
     return f.ids.empty() && f.domain.empty() && f.sender.empty() && f.state.empty() && f.reason.empty() &&
-           !f.older_than;
+           f.host.empty() && !f.older_than;
 }
 
 // The row after the action; false: not concerned.

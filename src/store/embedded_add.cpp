@@ -106,8 +106,9 @@ void Embedded::insert_chunks(std::int64_t num, std::uint32_t first, std::string_
 }
 
 void Embedded::insert_recipient(std::int64_t num, const RecipientRow& row, Batch& batch) {
-    db_.run("INSERT INTO recipient VALUES(?, ?, ?, ?, ?, ?, ?, ?)", key_of(num, row.number), row.domain, row.state,
-            row.due, row.attempts, row.notified, Blob{row.address}, Blob{row.last});
+    const auto last = tried_of(row);
+    db_.run("INSERT INTO recipient VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", key_of(num, row.number), row.domain,
+            row.state, row.due, row.attempts, row.notified, Blob{row.address}, Blob{row.last}, last.reason, last.host);
     batch.count(row, 1);
 }
 

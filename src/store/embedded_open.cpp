@@ -14,9 +14,12 @@ CREATE UNIQUE INDEX message_id ON message(id);
 CREATE TABLE chunk(key INTEGER PRIMARY KEY, crc INTEGER NOT NULL, octets BLOB NOT NULL);
 CREATE TABLE pending(num INTEGER PRIMARY KEY, id TEXT NOT NULL);
 CREATE TABLE recipient(key INTEGER PRIMARY KEY, domain TEXT NOT NULL, state INTEGER NOT NULL, due INTEGER NOT NULL,
-                       attempts INTEGER NOT NULL, notified INTEGER NOT NULL, address BLOB NOT NULL, last BLOB NOT NULL);
+                       attempts INTEGER NOT NULL, notified INTEGER NOT NULL, address BLOB NOT NULL, last BLOB NOT NULL,
+                       reason TEXT NOT NULL DEFAULT '', host TEXT NOT NULL DEFAULT '');
 CREATE INDEX recipient_due ON recipient(domain, due) WHERE state = 0;
 CREATE INDEX recipient_held ON recipient(domain) WHERE state = 5;
+CREATE INDEX recipient_reason ON recipient(reason) WHERE reason <> '';
+CREATE INDEX recipient_host ON recipient(host) WHERE host <> '';
 CREATE TABLE attempt(key INTEGER PRIMARY KEY, json TEXT NOT NULL);
 CREATE TABLE history(num INTEGER PRIMARY KEY, id TEXT NOT NULL, finished INTEGER NOT NULL, data BLOB NOT NULL);
 CREATE INDEX history_id ON history(id);
@@ -27,6 +30,19 @@ CREATE TABLE counter(name TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO counter VALUES('messages', 0), ('finished', 0);
 CREATE TABLE kv(tbl TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, PRIMARY KEY(tbl, key)) WITHOUT ROWID;
 CREATE TABLE damaged(id TEXT PRIMARY KEY, why TEXT NOT NULL) WITHOUT ROWID;
+)";
+
+// Version 2 finds recipients by what their last attempt led to.
+constexpr const char* version_2 = R"(
+BEGIN IMMEDIATE;
+ALTER TABLE recipient ADD COLUMN reason TEXT NOT NULL DEFAULT '';
+ALTER TABLE recipient ADD COLUMN host TEXT NOT NULL DEFAULT '';
+)";
+constexpr const char* version_2_indexes = R"(
+CREATE INDEX recipient_reason ON recipient(reason) WHERE reason <> '';
+CREATE INDEX recipient_host ON recipient(host) WHERE host <> '';
+PRAGMA user_version=2;
+COMMIT;
 )";
 
 int remember_frames(void* frames, sqlite3*, const char*, int count) {
@@ -76,6 +92,7 @@ void Embedded::create_or_check() {
     auto version = db_.pragma("user_version");
     auto owner = db_.pragma("application_id");
     if (version == schema_version && owner == application_id) return;
+    if (version == 1 && owner == application_id) return migrate();
     bool empty = db_.pragma("schema_version") == 0 && version == 0;
     if (!empty) {
         SqlError e{SQLITE_MISMATCH, directory_.file("queue.db") + " has schema version " + std::to_string(version) +
@@ -83,6 +100,30 @@ void Embedded::create_or_check() {
         throw e;
     }
     create_schema(db_);
+}
+
+// All or nothing: a crash on the way leaves version 1.
+void Embedded::migrate() {
+    db_.execute(version_2);
+    std::int64_t after = -1;
+    for (bool more = true; more;) {
+        std::vector<std::pair<std::int64_t, Tried>> rows;
+        {
+            auto q = db_.query("SELECT key, last FROM recipient WHERE key > ? AND length(last) > 0 ORDER BY key LIMIT "
+                               "1000",
+                               after);
+            while (q.row()) {
+                RecipientRow row;
+                row.last = q.text(1);
+                rows.emplace_back(q.integer(0), tried_of(row));
+            }
+        }
+        for (const auto& [key, last] : rows)
+            db_.run("UPDATE recipient SET reason = ?, host = ? WHERE key = ?", last.reason, last.host, key);
+        more = !rows.empty();
+        if (more) after = rows.back().first;
+    }
+    db_.execute(version_2_indexes);
 }
 
 // Measured settings; secure_delete is on in Debian's build and would overwrite every delivered message.

@@ -31,6 +31,12 @@ std::vector<RecipientRow> rows_of(Database& db, std::int64_t num) {
     return rows;
 }
 
+Tried tried_of(const RecipientRow& row) {
+    if (row.last.empty()) return {};
+    auto last = decode_outcome(row.last);
+    return last ? tried(std::move(*last)) : Tried{};
+}
+
 std::vector<std::string> attempts_of(Database& db, std::int64_t num) {
     std::vector<std::string> attempts;
     auto q =
@@ -86,8 +92,11 @@ Result<void> Embedded::apply(RecordWork& work, Batch& batch) {
 }
 
 void Embedded::update_recipient(std::int64_t num, const RecipientRow& row) {
-    db_.run("UPDATE recipient SET state = ?, due = ?, attempts = ?, notified = ?, last = ? WHERE key = ?", row.state,
-            row.due, row.attempts, row.notified, Blob{row.last}, key_of(num, row.number));
+    const auto last = tried_of(row);
+    db_.run("UPDATE recipient SET state = ?, due = ?, attempts = ?, notified = ?, last = ?, reason = ?, host = ? WHERE "
+            "key = ?",
+            row.state, row.due, row.attempts, row.notified, Blob{row.last}, last.reason, last.host,
+            key_of(num, row.number));
 }
 
 // DQ-010: content goes when no recipient is open, in the transaction that stores the notices; the trace stays.

@@ -16,9 +16,33 @@ bool has_open(const std::vector<RecipientRow>& rows) {
 
 } // namespace
 
-bool concerns(const Filter& filter, const message::Recipient& r) {
-    if (!filter.domain.empty() && !iequals(r.domain, filter.domain)) return false;
-    return filter.reason.empty() || (r.last && word(r.last->reason) == filter.reason);
+// When few enough were left by their last attempt for that reason, or by that host; else they are met while scanning.
+std::optional<Selection::Candidates> Selection::by_last_attempt(const Filter& filter, std::size_t scan,
+                                                                std::int64_t beyond) {
+    const bool host = !filter.host.empty();
+    if (!host && filter.reason.empty()) return std::nullopt;
+    const auto range = host ? host_range(filter.host) : HostRange{filter.reason, filter.reason + '\x01'};
+    const char* count =
+        host ? "SELECT count(*) FROM (SELECT 1 FROM recipient INDEXED BY recipient_host WHERE host <> '' "
+               "AND host >= ? AND host < ? LIMIT ?)"
+             : "SELECT count(*) FROM (SELECT 1 FROM recipient INDEXED BY recipient_reason WHERE reason "
+               "<> '' AND reason >= ? AND reason < ? LIMIT ?)";
+    {
+        auto q = db_.query(count, range.first, range.end, few + 1);
+        if (q.row() && q.integer(0) > few) return std::nullopt;
+    }
+    const char* select =
+        host
+            ? "SELECT DISTINCT key >> 16 FROM recipient INDEXED BY recipient_host WHERE host <> '' AND host >= ? AND "
+              "host < ? AND key > ? ORDER BY 1 LIMIT ?"
+            : "SELECT DISTINCT key >> 16 FROM recipient INDEXED BY recipient_reason WHERE reason <> '' AND reason >= ? "
+              "AND reason < ? AND key > ? ORDER BY 1 LIMIT ?";
+    Candidates found;
+    auto q = db_.query(select, range.first, range.end, beyond, scan);
+    while (q.row()) found.nums.push_back(q.integer(0));
+    found.seen = found.nums.size();
+    found.last = found.nums.empty() ? num_of(beyond) : found.nums.back();
+    return found;
 }
 
 std::int64_t Selection::num_after(const std::string& id) {
@@ -66,6 +90,7 @@ Selection::Candidates Selection::candidates(const Filter& filter, std::size_t sc
                           "ORDER BY 1 LIMIT ?3",
                           domain, beyond, scan));
     }
+    if (auto found_by_attempt = by_last_attempt(filter, scan, beyond)) return std::move(*found_by_attempt);
     if (filter.state == "held")
         return collect(db_.query("SELECT DISTINCT key >> 16 FROM recipient INDEXED BY recipient_held WHERE state = 5 "
                                  "AND key > ? ORDER BY 1 LIMIT ?",

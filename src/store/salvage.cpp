@@ -67,8 +67,10 @@ class Copier {
         for (const auto& row : rows) {
             auto r = from_row(row);
             if (!r) return fail(r.error());
-            fresh_.run("INSERT INTO recipient VALUES(?, ?, ?, ?, ?, ?, ?, ?)", key_of(num, row.number), row.domain,
-                       row.state, row.due, row.attempts, row.notified, Blob{row.address}, Blob{row.last});
+            const auto last = tried_of(row);
+            fresh_.run("INSERT INTO recipient VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", key_of(num, row.number),
+                       row.domain, row.state, row.due, row.attempts, row.notified, Blob{row.address}, Blob{row.last},
+                       last.reason, last.host);
         }
         if (auto whole = chunks(num, m.integer(2)); !whole) return whole;
         fresh_.run("INSERT INTO message VALUES(?, ?, ?, ?, ?, ?, ?)", num, m.view(0), m.integer(1), m.integer(2),

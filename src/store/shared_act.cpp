@@ -13,7 +13,7 @@ constexpr Millis bounce_time = std::chrono::minutes(2); // to record what an act
 
 bool names_nothing(const Filter& f) {
     return f.ids.empty() && f.domain.empty() && f.sender.empty() && f.state.empty() && f.reason.empty() &&
-           !f.older_than;
+           f.host.empty() && !f.older_than;
 }
 
 std::string next(const Params& p) {
@@ -30,7 +30,14 @@ std::string shared_concerns(const Filter& filter, Params& p) {
     }
     if (!filter.reason.empty()) {
         p.text(filter.reason);
-        sql += " AND r.reason = " + next(p) + "::text";
+        sql += " AND r.reason <> '' AND r.reason = " + next(p) + "::text";
+    }
+    if (!filter.host.empty()) {
+        const auto range = host_range(filter.host);
+        p.text(range.first);
+        sql += " AND r.host <> '' AND r.host >= " + next(p) + "::text";
+        p.text(range.end);
+        sql += " AND r.host < " + next(p) + "::text";
     }
     return sql;
 }

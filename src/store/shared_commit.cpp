@@ -24,10 +24,11 @@ constexpr const char* sql_add =
     "SELECT add_message($1::bigint, $2::text, $3::bigint, $4::bigint, $5::bigint, $6::text, $7::bytea, $8::bigint, "
     "$9::bigint[], $10::bytea[], $11::bigint[], $12::text[], $13::bigint[], $14::bigint[], $15::bigint[], "
     "$16::bigint[], "
-    "$17::bytea[], $18::bytea[], $19::text[], $20::bigint[], $21::text, $22::bytea[])";
-constexpr const char* sql_record = "SELECT removed, stale FROM record_outcome($1::text, $2::bigint, $3::text, "
-                                   "$4::bigint[], $5::bigint[], $6::bigint[], "
-                                   "$7::bigint[], $8::bigint[], $9::bytea[], $10::text[], $11::bytea[], $12::bigint)";
+    "$17::bytea[], $18::bytea[], $19::text[], $20::text[], $21::bigint[], $22::text, $23::bytea[])";
+constexpr const char* sql_record =
+    "SELECT removed, stale FROM record_outcome($1::text, $2::bigint, $3::text, "
+    "$4::bigint[], $5::bigint[], $6::bigint[], "
+    "$7::bigint[], $8::bigint[], $9::bytea[], $10::text[], $11::text[], $12::bytea[], $13::bigint)";
 constexpr const char* sql_put =
     "INSERT INTO kv VALUES($1::text, $2::bytea, $3::bytea) ON CONFLICT(tbl, key) DO UPDATE SET "
     "value = excluded.value";
@@ -169,7 +170,7 @@ Result<Params> Shared::message_params(const NewMessage& message, Claiming claimi
     }
     std::vector<std::int64_t> crcs, numbers, states, dues, attempts, notified, claims;
     std::vector<std::string_view> pieces, addresses, lasts;
-    std::vector<std::string> domains, reasons;
+    std::vector<std::string> domains, reasons, hosts;
     for (std::string_view rest = message.content; !rest.empty(); rest.remove_prefix(pieces.back().size())) {
         pieces.push_back(rest.substr(0, limits::chunk));
         crcs.push_back(crc32c(pieces.back()));
@@ -181,7 +182,9 @@ Result<Params> Shared::message_params(const NewMessage& message, Claiming claimi
         bool now = claiming == Claiming::now && r.state == message::RecipientState::queued &&
                    r.next_attempt <= envelope.received_at;
         claims.push_back(now ? 1 : 0);
-        reasons.emplace_back(r.last ? word(r.last->reason) : "");
+        auto last = tried(r.last);
+        reasons.push_back(std::move(last.reason));
+        hosts.push_back(utf8(last.host));
         open += is_open(rows.back().state) ? 1 : 0;
     }
     for (const auto& row : rows) {
@@ -205,7 +208,14 @@ Result<Params> Shared::message_params(const NewMessage& message, Claiming claimi
         .numbers(numbers)
         .texts(domains)
         .numbers(states);
-    p.numbers(dues).numbers(attempts).numbers(notified).blobs(addresses).blobs(lasts).texts(reasons).numbers(claims);
+    p.numbers(dues)
+        .numbers(attempts)
+        .numbers(notified)
+        .blobs(addresses)
+        .blobs(lasts)
+        .texts(reasons)
+        .texts(hosts)
+        .numbers(claims);
     p.text(options_.owner).blobs(traces);
     latest_ = std::max(latest_, millis(envelope.received_at));
     return p;
@@ -251,7 +261,7 @@ void Shared::send(PgConnection& c, RecordWork& work) {
     work.recorded = {};
     const auto& record = work.record;
     std::vector<std::int64_t> numbers, states, dues, counts, notified;
-    std::vector<std::string> lasts, reasons;
+    std::vector<std::string> lasts, reasons, hosts;
     for (const auto& u : record.updates) {
         numbers.push_back(u.number);
         states.push_back(code(u.state));
@@ -259,7 +269,9 @@ void Shared::send(PgConnection& c, RecordWork& work) {
         counts.push_back(u.count_attempt ? 1 : 0);
         notified.push_back(u.delay_notified ? 1 : 0);
         lasts.push_back(u.outcome ? encode(*u.outcome) : "");
-        reasons.emplace_back(u.outcome ? word(u.outcome->reason) : "");
+        auto last = tried(u.outcome);
+        reasons.push_back(std::move(last.reason));
+        hosts.push_back(utf8(last.host));
     }
     std::vector<std::string_view> last_views(lasts.begin(), lasts.end()),
         traces(record.attempts.begin(), record.attempts.end());
@@ -269,7 +281,14 @@ void Shared::send(PgConnection& c, RecordWork& work) {
         .text(options_.owner)
         .numbers(numbers)
         .numbers(states);
-    p.numbers(dues).numbers(counts).numbers(notified).blobs(last_views).texts(reasons).blobs(traces).number(latest_);
+    p.numbers(dues)
+        .numbers(counts)
+        .numbers(notified)
+        .blobs(last_views)
+        .texts(reasons)
+        .texts(hosts)
+        .blobs(traces)
+        .number(latest_);
     c.send(sql_record, p);
     for (const auto& notice : record.notices) {
         auto params = message_params(notice, Claiming::later, true);

@@ -50,7 +50,7 @@ $$ LANGUAGE sql;
 CREATE FUNCTION add_message(p_notice bigint, p_id text, p_received bigint, p_size bigint, p_open bigint, p_sender text,
     p_envelope bytea, p_first bigint, p_crcs bigint[], p_chunks bytea[], p_numbers bigint[], p_domains text[],
     p_states bigint[], p_dues bigint[], p_attempts bigint[], p_notified bigint[], p_addresses bytea[], p_lasts bytea[],
-    p_reasons text[], p_claims bigint[], p_owner text, p_traces bytea[]) RETURNS bigint AS $$
+    p_reasons text[], p_hosts text[], p_claims bigint[], p_owner text, p_traces bytea[]) RETURNS bigint AS $$
 DECLARE f bigint;
 BEGIN
   IF p_notice = 1 AND current_setting('danelaw.applied', true) IS DISTINCT FROM 'yes' THEN RETURN -2; END IF;
@@ -58,9 +58,9 @@ BEGIN
   IF NOT FOUND THEN RETURN -1; END IF;
   f := nextval('fence');
   INSERT INTO chunk SELECT p_id, p_first + n - 1, c, o FROM unnest(p_crcs, p_chunks) WITH ORDINALITY AS t(c, o, n);
-  INSERT INTO recipient SELECT p_id, num, dom, st, du, att, noti, addr, la, rea, CASE cl WHEN 1 THEN p_owner END, f, NULL
-    FROM unnest(p_numbers, p_domains, p_states, p_dues, p_attempts, p_notified, p_addresses, p_lasts, p_reasons, p_claims)
-      AS t(num, dom, st, du, att, noti, addr, la, rea, cl);
+  INSERT INTO recipient SELECT p_id, num, dom, st, du, att, noti, addr, la, rea, CASE cl WHEN 1 THEN p_owner END, f, NULL, ho
+    FROM unnest(p_numbers, p_domains, p_states, p_dues, p_attempts, p_notified, p_addresses, p_lasts, p_reasons, p_hosts,
+      p_claims) AS t(num, dom, st, du, att, noti, addr, la, rea, ho, cl);
   IF cardinality(p_traces) > 0 THEN INSERT INTO attempt(id, json) SELECT p_id, unnest(p_traces); END IF;
   IF p_first > 0 THEN DELETE FROM pending WHERE id = p_id; END IF;
   RETURN f;
@@ -84,7 +84,7 @@ $$ LANGUAGE sql;
 
 -- An attempt's outcome. A recipient is stale when it is closed, or when its fencing token is no longer the caller's.
 CREATE FUNCTION record_outcome(p_id text, p_fence bigint, p_owner text, p_numbers bigint[], p_states bigint[], p_dues bigint[],
-    p_counts bigint[], p_notified bigint[], p_lasts bytea[], p_reasons text[], p_traces bytea[], p_now bigint,
+    p_counts bigint[], p_notified bigint[], p_lasts bytea[], p_reasons text[], p_hosts text[], p_traces bytea[], p_now bigint,
     OUT removed bigint, OUT stale bigint[]) AS $$
 DECLARE n bigint; done bigint[];
 BEGIN
@@ -99,8 +99,10 @@ BEGIN
     UPDATE recipient r SET state = CASE WHEN r.state = 5 AND t.st = 0 THEN 5 ELSE t.st END, due = t.du,
         attempts = r.attempts + t.co, notified = greatest(r.notified, t.noti),
         last = CASE WHEN length(t.la) > 0 THEN t.la ELSE r.last END,
-        reason = CASE WHEN length(t.la) > 0 THEN t.rea ELSE r.reason END, owner = NULL, lease = NULL
-      FROM unnest(p_numbers, p_states, p_dues, p_counts, p_notified, p_lasts, p_reasons) AS t(num, st, du, co, noti, la, rea)
+        reason = CASE WHEN length(t.la) > 0 THEN t.rea ELSE r.reason END,
+        host = CASE WHEN length(t.la) > 0 THEN t.ho ELSE r.host END, owner = NULL, lease = NULL
+      FROM unnest(p_numbers, p_states, p_dues, p_counts, p_notified, p_lasts, p_reasons, p_hosts)
+        AS t(num, st, du, co, noti, la, rea, ho)
       WHERE r.id = p_id AND r.number = t.num AND r.state IN (0, 5) AND
         (CASE WHEN p_fence = 0 THEN r.owner IS NULL OR r.owner = p_owner
               ELSE r.fence = p_fence AND (r.owner IS NOT NULL OR r.due <> t.du OR r.last <> t.la) END)

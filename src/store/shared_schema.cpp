@@ -40,6 +40,9 @@ UPDATE recipient SET owner = NULL, lease = NULL WHERE owner IS NOT NULL;
 DROP INDEX recipient_lease;
 CREATE INDEX recipient_owner ON recipient(owner) WHERE owner IS NOT NULL;
 CREATE INDEX recipient_lease ON recipient(lease) WHERE lease IS NOT NULL;
+ALTER TABLE recipient ADD COLUMN host text COLLATE "C" NOT NULL DEFAULT '';
+CREATE INDEX recipient_reason ON recipient(reason, id) WHERE reason <> '' AND state IN (0, 5);
+CREATE INDEX recipient_host ON recipient(host, id) WHERE host <> '' AND state IN (0, 5);
 )sql";
 
 constexpr std::array steps{version_1, version_2};

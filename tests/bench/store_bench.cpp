@@ -1,6 +1,7 @@
 // How many messages a second the queue takes in and gets rid of, and what each costs in processor time.
-// store_bench DIRECTORY [MESSAGES] [FILL]: for each number of callers at work, every caller adds a message of 4 KiB and
-// records its delivery, over and over.
+// store_bench DIRECTORY|CONNINFO [MESSAGES] [FILL] [DOMAIN]: for each number of callers at work, every caller adds a
+// message of 4 KiB and records its delivery, over and over; with FILL also what a queue of so many costs. MESSAGES 0:
+// only fill the queue, with mail for d0.DOMAIN … d99.DOMAIN. A CONNINFO (it holds a "=") is PostgreSQL's.
 #include "danelaw/base/id.hpp"
 #include "danelaw/store/queue.hpp"
 
@@ -28,6 +29,8 @@ double cpu_seconds() {
     return seconds(u.ru_utime) + seconds(u.ru_stime);
 }
 
+std::string suffix = "example";
+
 NewMessage sample(std::size_t n) {
     NewMessage m;
     auto now = SystemClock().now();
@@ -36,7 +39,7 @@ NewMessage sample(std::size_t n) {
     m.message.envelope.received_at = now;
     m.content.assign(4096, 'x');
     message::Recipient r;
-    r.domain = "d" + std::to_string(n % 100) + ".example";
+    r.domain = "d" + std::to_string(n % 100) + "." + suffix;
     r.address = "user@" + r.domain;
     r.next_attempt = now;
     m.message.recipients.push_back(std::move(r));
@@ -57,6 +60,7 @@ Task<void> caller(Queue& queue, Totals& totals) {
         if (!jobs || !totals.record) continue;
         Record record;
         record.id = id;
+        if (!jobs->empty()) record.fence = jobs->front().fence;
         RecipientUpdate update;
         update.state = message::RecipientState::delivered;
         update.outcome =
@@ -131,6 +135,16 @@ void large_queue(const EmbeddedOptions& options) {
     filter = {};
     filter.sender = "nobody@example.org";
     timed("list, no match", [&] { return std::to_string(wait(queue->list(filter, 50, ""))->size()) + " messages"; });
+    filter = {};
+    filter.reason = "timeout";
+    timed("list 50 by reason", [&] { return std::to_string(wait(queue->list(filter, 50, ""))->size()) + " messages"; });
+    filter.reason = "dns-error";
+    timed("list by reason, no match",
+          [&] { return std::to_string(wait(queue->list(filter, 50, ""))->size()) + " messages"; });
+    filter = {};
+    filter.now = now;
+    filter.older_than = std::chrono::seconds(1);
+    timed("list 50 by age", [&] { return std::to_string(wait(queue->list(filter, 50, ""))->size()) + " messages"; });
     timed("counts", [&] { return std::to_string(wait(queue->counts())->messages) + " messages"; });
     timed("domains", [&] { return std::to_string(wait(queue->domains(20))->size()) + " domains"; });
     filter = {};
@@ -142,7 +156,7 @@ void large_queue(const EmbeddedOptions& options) {
     auto size = [&] { return std::filesystem::file_size(options.directory + "/queue.db") >> 20; };
     timed("space given back", [&] {
         auto before = size();
-        for (auto [last, same] = std::pair(before, 0); same < 6; ::usleep(500000)) {
+        for (auto [last, same] = std::pair(before, 0); same < 60 && last > 64; ::usleep(500000)) {
             same = size() == last ? same + 1 : 0;
             last = size();
         }
@@ -156,16 +170,20 @@ void large_queue(const EmbeddedOptions& options) {
 int main(int argc, char** argv) {
     using namespace danelaw::store;
     if (argc < 2) {
-        std::fprintf(stderr, "usage: store_bench DIRECTORY [MESSAGES] [FILL]\n");
+        std::fprintf(stderr, "usage: store_bench DIRECTORY|CONNINFO [MESSAGES] [FILL] [DOMAIN]\n");
         return 2;
     }
     std::size_t messages = argc > 2 ? static_cast<std::size_t>(std::atol(argv[2])) : 100000;
     std::size_t fill = argc > 3 ? static_cast<std::size_t>(std::atol(argv[3])) : 0;
+    if (argc > 4) suffix = argv[4];
     std::string where = argv[1];
     EmbeddedOptions embedded;
     embedded.directory = where;
+    PostgresOptions shared;
+    shared.conninfo = where;
+    const bool is_shared = where.find('=') != std::string::npos;
     auto began = std::chrono::steady_clock::now();
-    auto opened = open_embedded(embedded);
+    auto opened = is_shared ? open_shared(shared) : open_embedded(embedded);
     if (!opened) {
         std::fprintf(stderr, "%s\n", opened.error().detail.c_str());
         return 1;
@@ -173,9 +191,10 @@ int main(int argc, char** argv) {
     std::printf("open %.0f ms\n",
                 std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count());
     if (fill > 0) measure(*opened->queue, 512, fill, "add only", false);
+    if (messages == 0) return 0;
     for (std::size_t callers : {1U, 8U, 64U, 512U})
         measure(*opened->queue, callers, callers == 1 ? messages / 10 : messages, "add+record", true);
-    if (fill == 0) return 0;
+    if (fill == 0 || is_shared) return 0;
     opened->queue.reset();
     large_queue(embedded);
     return 0;

@@ -33,6 +33,7 @@ struct Context {
     std::function<std::vector<std::string>()> warnings{};                  // to be looked at, but mail flows
     std::function<std::shared_ptr<const report::NoticeMaker>()> notices{}; // of the configuration now in force
     std::function<std::string()> token{};                                  // "" when none is demanded
+    std::function<void()> holds_changed{};                                 // the rules by which arriving mail is held
     std::function<void()> flushed{}; // after flush or release: destinations are to be tried anew, at once
     // TLS reports of a day ("" is yesterday), shown or sent; null until wired.
     std::function<Task<Result<boost::json::value>>(std::string day)> tlsrpt_show{};

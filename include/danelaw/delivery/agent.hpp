@@ -75,6 +75,7 @@ class Agent {
     enum class Wake { due, forget_failures };
     void wake(Wake how);
     void settings_changed();
+    void holds_changed(); // the rules by which arriving mail is held
 
     const AgentCounters& counters() const;
     Pool::Stats pool_stats() const;

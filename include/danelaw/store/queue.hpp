@@ -84,15 +84,18 @@ struct Recorded {
 };
 
 // Empty fields match everything in list(); act() with nothing named needs `all`. `state` is the message's: active (a
-// recipient is claimed or was never tried), deferred, held (only held ones are open). Domain and reason choose
-// recipients.
+// recipient is claimed or was never tried), deferred, held (only held ones are open). Domain, reason and host choose
+// recipients; `host` is the MX host of the last attempt, or with a leading dot all hosts below a name: a provider's.
 struct Filter {
     std::vector<std::string> ids;
-    std::string domain, sender, state, reason;
+    std::string domain, sender, state, reason, host;
     std::optional<Millis> older_than; // measured from `now` (act() sets it)
     bool all = false;
     Time now{};
 };
+
+// Pure: does the filter mean this recipient, its state and its message's facts aside?
+bool concerns(const Filter& filter, const message::Recipient& recipient);
 
 struct Counts {
     std::uint64_t messages = 0;

@@ -77,6 +77,12 @@ TEST_P(Operator, FiltersNarrowTheList) {
     EXPECT_EQ(list([](Filter& f) { f.state = "held"; }), (Ids{id_of(held)}));
     EXPECT_EQ(list([](Filter& f) { f.domain = "One.example"; }), (Ids{id_of(fresh), id_of(deferred)}));
     EXPECT_EQ(list([](Filter& f) { f.reason = "dns-error"; }), (Ids{id_of(deferred)}));
+    EXPECT_EQ(list([](Filter& f) { f.reason = "dns"; }), Ids{});
+    EXPECT_EQ(list([](Filter& f) { f.host = "MX.example.com"; }), (Ids{id_of(deferred), id_of(claimed_again)}));
+    EXPECT_EQ(list([](Filter& f) { f.host = ".example.com"; }), (Ids{id_of(deferred), id_of(claimed_again)}));
+    EXPECT_EQ(list([](Filter& f) { f.host = "example.com"; }), Ids{});
+    EXPECT_EQ(list([](Filter& f) { f.host = ".mx.example.com"; }), Ids{});
+    EXPECT_EQ(list([](Filter& f) { f.host = ".ample.com"; }), Ids{});
     EXPECT_EQ(list([](Filter& f) { f.sender = "sender@example.org"; }).size(), 3U);
     EXPECT_EQ(list([](Filter& f) { f.older_than = Seconds(850); }), (Ids{id_of(fresh), id_of(deferred)}));
     EXPECT_EQ(list([&](Filter& f) { f.ids = {id_of(held), "0000000000000000"}; }), (Ids{id_of(held)}));

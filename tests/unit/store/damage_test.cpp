@@ -162,6 +162,28 @@ TEST(Damage, TruncatedLog) {
     EXPECT_EQ(run(opened->queue->claim(claim_at(at(1000))))->size(), count);
 }
 
+// DQ-064: a queue of version 1, with what its last attempts led to.
+TEST(Damage, OlderSchemaIsMigrated) {
+    TempDirectory d;
+    auto m = sample({"a@one.example"});
+    {
+        auto opened = open(d.path);
+        ASSERT_TRUE(run(opened->queue->add(m)));
+        ASSERT_TRUE(run(
+            opened->queue->record(record_of(id_of(m), {update(0, RecipientState::queued, at(70), Reason::timeout)}))));
+    }
+    sql(d.path, "DROP INDEX recipient_reason; DROP INDEX recipient_host; ALTER TABLE recipient DROP COLUMN reason; "
+                "ALTER TABLE recipient DROP COLUMN host; PRAGMA user_version = 1");
+    auto opened = open(d.path);
+    ASSERT_TRUE(opened) << opened.error().detail;
+    Filter by_reason, by_host;
+    by_reason.reason = "timeout";
+    by_host.host = ".example.com";
+    EXPECT_EQ(run(opened->queue->list(by_reason, 5, ""))->size(), 1U);
+    EXPECT_EQ(run(opened->queue->list(by_host, 5, ""))->size(), 1U);
+    EXPECT_EQ(run(opened->queue->claim(claim_at(at(80))))->size(), 1U);
+}
+
 TEST(Damage, NewerSchemaIsRefusedUntouched) {
     TempDirectory d;
     filled(d.path, 2);

@@ -130,7 +130,7 @@ net::Task<void> Daemon::drain() {
     if (tls_reporter_) {
         tls_reporter_->stop();
         tls_counter_->stop();
-        co_await tls_counter_->flush(); // TR-020
+        co_await tls_counter_->save(); // TR-020
     }
     admin_->stop();
     if (!co_await tasks_->join_until(net::deadline_after(std::chrono::seconds(1)))) {

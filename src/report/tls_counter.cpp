@@ -91,8 +91,14 @@ struct TlsCounter::Impl {
         now.policies.merge(waiting.policies);
     }
 
-    // TR-003: asked while delivering, kept by TTL.
+    // TR-003: asked while delivering, kept by TTL. Who asks for what is being asked shares the answer.
     Task<void> ask(std::string domain) {
+        co_await learn(std::move(domain));
+        --asking;
+        wakeup.notify();
+    }
+
+    Task<void> learn(std::string domain) {
         const auto owner = tlsrpt::record_owner(domain);
         dns::Answer<std::string> answer;
         if (owner) answer = co_await resolver.txt(*owner);
@@ -105,17 +111,24 @@ struct TlsCounter::Impl {
                                       : Known::Reports::unwanted;
         if (record) out.record = *record;
         known[domain] = std::move(out);
-        --asking;
-        wakeup.notify();
+    }
+
+    Task<void> learn_all() {
+        for (const auto& place : places())
+            if (look(place.second) == Known::Reports::asking) co_await learn(place.second);
+    }
+
+    std::optional<Known::Reports> known_of(const std::string& domain) const {
+        const auto found = known.find(domain);
+        if (found == known.end()) return std::nullopt;
+        const auto& entry = found->second;
+        if (entry.reports != Known::Reports::asking && entry.until <= clock.now()) return std::nullopt;
+        return entry.reports;
     }
 
     // What is known, asking where nothing is.
     Known::Reports look(const std::string& domain) {
-        const auto found = known.find(domain);
-        if (found != known.end()) {
-            const auto& entry = found->second;
-            if (entry.reports == Known::Reports::asking || clock.now() < entry.until) return entry.reports;
-        }
+        if (const auto reports = known_of(domain)) return *reports;
         if (asking >= lookups) return Known::Reports::asking;
         if (known.size() > most_known)
             std::erase_if(known, [](const auto& e) { return e.second.reports != Known::Reports::asking; });
@@ -146,11 +159,12 @@ struct TlsCounter::Impl {
         co_return co_await queue.add_counts(tables::counts, std::move(counts));
     }
 
-    enum class Unknown { wait, keep };
+    enum class Unknown { ask, keep };
     Task<bool> write(Unknown unknown) { // false: the store refuses
         for (const auto& place : places()) {
-            const auto reports = look(place.second);
-            if (reports == Known::Reports::asking && unknown == Unknown::wait) continue;
+            const auto reports =
+                unknown == Unknown::ask ? look(place.second) : known_of(place.second).value_or(Known::Reports::unclear);
+            if (reports == Known::Reports::asking && unknown == Unknown::ask) continue;
             auto waiting = take(place);
             if (waiting.counts.empty() || reports == Known::Reports::unwanted) continue; // TR-004
             auto done = co_await keep(place, waiting);
@@ -205,6 +219,11 @@ void TlsCounter::count(const tlsrpt::Session& session) {
 }
 
 Task<void> TlsCounter::flush() {
+    co_await impl_->learn_all();
+    co_await save();
+}
+
+Task<void> TlsCounter::save() {
     (void)co_await impl_->write(Impl::Unknown::keep);
 }
 
@@ -213,13 +232,12 @@ Task<void> TlsCounter::run() {
     while (!im.stopping) {
         if (co_await im.wakeup.wait() == net::Wakeup::Woken::cancelled) break;
         if (!im.stopping) (void)co_await net::pause_until(net::deadline_after(gather));
-        while (!im.stopping && !co_await im.write(Impl::Unknown::wait)) {
+        while (!im.stopping && !co_await im.write(Impl::Unknown::ask)) {
             if (co_await im.wakeup.wait(net::deadline_after(after_failure)) == net::Wakeup::Woken::cancelled) break;
         }
     }
     im.tasks.cancel_all();
     co_await im.tasks.join();
-    co_await flush();
 }
 
 void TlsCounter::stop() {

@@ -34,9 +34,13 @@ class TlsCounter {
     // counted by the caller.
     void count(const tlsrpt::Session& session);
 
-    boost::asio::awaitable<void> run();   // until stop(); what was counted until then is in the store when it ends
-    boost::asio::awaitable<void> flush(); // all that is counted goes to the store now, also where no answer came yet
+    boost::asio::awaitable<void> run(); // until stop(); save() after it
     void stop();
+
+    // All that is counted and wanted goes to the store now: flush() waits for DNS, save() doesn't and keeps what nobody
+    // may want, for the lookup at report time to decide.
+    boost::asio::awaitable<void> flush();
+    boost::asio::awaitable<void> save();
 
   private:
     struct Impl;

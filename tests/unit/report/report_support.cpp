@@ -51,7 +51,7 @@ void World::open() {
 
 void World::close() {
     if (!queue) return;
-    run(counter->flush());
+    run(counter->save());
     crash();
 }
 

@@ -64,6 +64,23 @@ TEST(TlsCounter, WithoutARecordNothingIsKept) { // TR-004
     EXPECT_EQ(kept(tables::counts).size(), 1u);
 }
 
+TEST(TlsCounter, LookingKeepsNothingThatNobodyWants) { // TR-004: the answer is awaited, not anticipated
+    World world;
+    world.resolver.set("a.test", {record});
+    world.count(session("a.test"));
+    world.count(session("b.test"));
+    EXPECT_EQ(world.show().size(), 1u);
+    EXPECT_EQ(world.run(world.queue->scan(tables::domains, "")).value().size(), 1u);
+}
+
+TEST(TlsCounter, AStopWaitsForNoAnswer) { // TR-020: kept; the record at report time decides
+    World world;
+    world.count(session("a.test"));
+    world.run(world.counter->save());
+    EXPECT_EQ(world.run(world.queue->scan(tables::domains, "")).value()[0].second, "?");
+    EXPECT_TRUE(world.resolver.asked.empty());
+}
+
 TEST(TlsCounter, AFailedLookupIsNoNo) { // TR-003: the record at report time decides
     World world;
     world.resolver.fail("a.test");

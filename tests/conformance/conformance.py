@@ -4,6 +4,9 @@
 docs/requirements.tsv lists every requirement; source and tests cite them by id in comments (DANE-042, "SC-052…057",
 "DANE-060, 062"). This joins the two into docs/conformance.md:
 
+docs/field-cases.tsv lists faults of mail servers, DNS software and their operators as publicly reported, with the tests that show
+Danelaw free of them.
+
     tests/conformance/conformance.py            writes the page
     tests/conformance/conformance.py --check    says what is wrong with list, citations and page; status 1 if anything is
 """
@@ -16,6 +19,7 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LIST = os.path.join(ROOT, 'docs', 'requirements.tsv')
+CASES = os.path.join(ROOT, 'docs', 'field-cases.tsv')
 PAGE = os.path.join(ROOT, 'docs', 'conformance.md')
 FAMILIES = {
     'DANE': 'DANE for outbound SMTP (RFC 7672, 7671, 6698)',
@@ -26,6 +30,7 @@ FAMILIES = {
     'TR': 'TLS reporting (RFC 8460)',
     'D': 'Choices where the standards leave room',
 }
+CASE = re.compile(r'\bH\d{2,3}\b')
 CITED = re.compile(r'\b(DANE|SC|SS|DQ|MS|TR|D)-(A?\d{2,3})((?:(?:…|, ?)(?:DANE-|SC-|SS-|DQ-|MS-|TR-|D-)?A?\d{2,3}\b(?!-))*)')
 MORE = re.compile(r'(…|, ?)((?:DANE|SC|SS|DQ|MS|TR|D)-)?(A?\d{2,3})')
 SOURCES = ('.cpp', '.hpp', '.py', '.js', '.html', '.txt')
@@ -45,9 +50,26 @@ class Requirement:
         return self.id.split('-')[0]
 
 
-def requirements(path=LIST):
+@dataclasses.dataclass(frozen=True)
+class Case:
+    id: str
+    case: str
+    source: str         # the public reports
+    tests: str          # path:name (C++: path:Suite.Name), relative to tests/, separated by blanks
+    open: str           # why there is no test; empty: there is
+
+
+def _table(path, kind):
     with open(path, encoding='utf-8', newline='') as f:
-        return [Requirement(**row) for row in csv.DictReader(f, delimiter='\t', quoting=csv.QUOTE_NONE)]
+        return [kind(**row) for row in csv.DictReader(f, delimiter='\t', quoting=csv.QUOTE_NONE)]
+
+
+def requirements(path=LIST):
+    return _table(path, Requirement)
+
+
+def cases(path=CASES):
+    return _table(path, Case)
 
 
 def _number(text):
@@ -91,11 +113,41 @@ def citations(root, top, known):
     return found
 
 
+def case_complaints(rows, root=ROOT):
+    """Cases without a test, tests that are not there, and citations of cases that are not listed."""
+    out = []
+    known = {r.id for r in rows}
+    for row in rows:
+        if bool(row.tests) == bool(row.open):
+            out.append(f'{row.id}: needs either tests or a reason in "open"')
+        for test in row.tests.split():
+            path, _, name = test.partition(':')
+            wanted = rf'TEST(_F|_P)?\({name.replace(".", ", ")}\)' if path.endswith('.cpp') else rf'\bdef {name}\('
+            try:
+                with open(os.path.join(root, 'tests', path), encoding='utf-8') as f:
+                    there = re.search(wanted, f.read())
+            except FileNotFoundError:
+                there = False
+            if not there:
+                out.append(f'{row.id}: no such test: {test}')
+    for top in ('src', 'include', 'tests'):
+        for folder, _, names in os.walk(os.path.join(root, top)):
+            if os.path.relpath(folder, root) in NOT_READ:
+                continue
+            for name in names:
+                if name.endswith(SOURCES):
+                    with open(os.path.join(folder, name), encoding='utf-8', errors='replace') as f:
+                        unknown = set(CASE.findall(f.read())) - known
+                    out += [f'{c}: cited in {os.path.join(folder, name)}, not in docs/field-cases.tsv' for c in sorted(unknown)]
+    return out
+
+
 @dataclasses.dataclass
 class State:
     rows: list
     code: dict
     tests: dict
+    cases: list = dataclasses.field(default_factory=list)
 
 
 def state(root=ROOT):
@@ -104,7 +156,7 @@ def state(root=ROOT):
     code = citations(root, 'src', known)
     for cited, files in citations(root, 'include', known).items():
         code[cited] |= files
-    return State(rows, code, citations(root, 'tests', known))
+    return State(rows, code, citations(root, 'tests', known), cases(os.path.join(root, 'docs', 'field-cases.tsv')))
 
 
 def status(row, code, tests):
@@ -133,7 +185,7 @@ def complaints(now):
     for where, found in (('code', now.code), ('tests', now.tests)):
         out += [f'{i}: cited in {where} ({", ".join(sorted(files))}), not in docs/requirements.tsv'
                 for i, files in sorted(found.items()) if i not in known]
-    return out
+    return out + case_complaints(now.cases) if now.cases else out
 
 
 def _files(files):
@@ -160,6 +212,11 @@ def page(now):
             statement = row.statement.replace('|', '\\|')
             lines.append(f'| {row.id} | {row.level if row.level != "CHOICE" else "choice"} | {statement} | {_files(code)} | '
                          f'{_files(tests)} | {status(row, code, tests)} |')
+    lines += ['', '## Cases from the field', '', 'Faults as publicly reported, and the tests that show Danelaw free of them.', '',
+              '| id | case | reported | tests |', '|---|---|---|---|']
+    for row in now.cases:
+        tests = '<br>'.join(f'`{t}`' for t in row.tests.split()) or 'open: ' + row.open
+        lines.append(f'| {row.id} | {row.case} | {row.source} | {tests} |')
     return '\n'.join(lines) + '\n'
 
 

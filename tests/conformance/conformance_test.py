@@ -50,3 +50,19 @@ def requirement(**kw):
 def test_what_is_complained_about(row, code, tests, word):
     found = conformance.complaints(conformance.State([requirement(**row)], code, tests))
     assert (word is None and not found) or (word and word in found[0]), found
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize('tests, open_, word', [
+    ('conformance/conformance_test.py:test_what_is_said_of_cases', '', None),
+    ('', 'cannot be shown here', None),
+    ('', '', 'either tests or a reason'),
+    ('conformance/conformance_test.py:test_what_is_said_of_cases', 'later', 'either tests or a reason'),
+    ('conformance/conformance_test.py:test_that_is_not_there', '', 'no such test'),
+    ('conformance/gone_test.py:test_x', '', 'no such test'),
+])
+def test_what_is_said_of_cases(tests, open_, word):
+    every = conformance.cases()
+    mine = conformance.Case('H999', 'x', 'y', tests, open_)
+    found = [c for c in conformance.case_complaints([*every, mine]) if c.startswith('H999')]
+    assert (word is None and not found) or (word and word in found[0]), found

@@ -1,4 +1,5 @@
-"""Does Danelaw work with the software people run: Postfix, Exim, swaks, msmtp, Python in front, Postfix behind?"""
+"""Does Danelaw work with the software people run: Postfix, Exim, nullmailer, swaks, msmtp, Python, Node.js in front, Postfix
+behind?"""
 import os
 import smtplib
 import subprocess
@@ -133,6 +134,36 @@ def test_python(world, relay, destinations):
         with smtplib.SMTP('127.0.0.1', 2525, timeout=30) as client:
             client.sendmail(sender, [recipient], 'Subject: smtplib\n\nHello\n')
     assert b'smtplib' in check_three(relay, world, destinations, submit).header
+
+
+def test_nullmailer(world, relay, work, destinations):
+    program = mtas.unpacked('nullmailer') / 'usr/lib/nullmailer/smtp'
+
+    def submit(sender, recipient):
+        path = os.path.join(work, 'queued')
+        with open(path, 'w') as f:
+            f.write(f'{sender}\n{recipient}\n\nSubject: nullmailer\n\nHello\n')
+        done = subprocess.run(['sh', '-c', 'exec "$0" 3<"$1"', program, path], input='host=127.0.0.1\nport=2525\n\n',
+                              capture_output=True, text=True, timeout=60, env={**os.environ, 'HELOHOST': 'client.test'})
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert b'nullmailer' in check_three(relay, world, destinations, submit).header
+
+
+NODE = '''
+const [sender, recipient] = process.argv.slice(1);
+require('nodemailer').createTransport({host: '127.0.0.1', port: 2525, name: 'client.test', ignoreTLS: true})
+  .sendMail({from: sender, to: recipient, subject: 'nodemailer', text: 'Gr\u00fc\u00dfe \u2713',
+             attachments: [{filename: 'a.bin', content: Buffer.alloc(100000, 7)}]})
+  .then((info) => console.log(info.response), (error) => { console.error(error); process.exit(1); });
+'''
+
+
+def test_nodemailer(world, relay, destinations):
+    def submit(sender, recipient):
+        done = subprocess.run(['node', '-e', NODE, sender, recipient], capture_output=True, text=True, timeout=60,
+                              env={**os.environ, 'NODE_PATH': '/usr/share/nodejs'})
+        assert done.returncode == 0 and done.stdout.startswith('250 '), done.stderr
+    assert b'nodemailer' in check_three(relay, world, destinations, submit).header
 
 
 def test_openssl_sees_our_tls(relay, work):

@@ -43,7 +43,7 @@ bool is_mailbox(const std::string& s) {
 }
 
 void check_names(Settings& s, Report& report) {
-    const bool given = report.given("hostname");
+    const bool given = !s.hostname.empty();
     if (!given) s.hostname = system_hostname();
     const auto name = dns::Name::from(s.hostname);
     if (!name || !name->is_host()) {

@@ -134,7 +134,7 @@ class Opener {
     Task<Opened> open() {
         std::optional<IpAddress> source;
         for (const auto& candidate : rules_.source_addresses)
-            if (candidate.v6 == endpoint_.address.v6) source = candidate; // SC-013: only for its family
+            if (!source && candidate.v6 == endpoint_.address.v6) source = candidate; // SC-013: only for its family
         auto stream = co_await net::connect(endpoint_, source, net::deadline_after(rules_.connect_timeout));
         if (!stream) co_return std::unexpected(failed(Stage::connect, stream.error()));
         const auto local = stream->local();

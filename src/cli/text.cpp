@@ -74,7 +74,8 @@ void render_attempt(std::ostream& out, const json::object& a) {
             << text_of(tls, "cipher");
         if (const std::string sni = text_of(tls, "sni"); !sni.empty()) out << " sni " << sni;
         if (const std::string m = text_of(tls, "matched"); !m.empty()) out << " matched " << m;
-        if (text_of(tls, "secured") == "false") out << " (behind an MX that is not secure)";
+        const bool by_dane = text_of(tls, "level").starts_with("dane-");
+        if (by_dane && text_of(tls, "secured") == "false") out << " (behind an MX that is not secure)"; // DANE-028
         out << "\n";
     }
     out << "    result  " << text_of(a, "result") << " " << text_of(a, "reason") << "\n";

@@ -156,6 +156,18 @@ def test_queue_show_and_trace(relay, stuck):
     assert relay.queue('trace', 'no-such-id').status == 1
 
 
+@pytest.mark.parametrize('tlsa, behind', [(['3 1 1'], True), (['3 1 1 wrong'], False)])
+def test_trace_names_an_insecure_mx_only_where_dane_held(world, relay, tlsa, behind):
+    """DANE-028: authenticated, yet behind an MX that could be forged. A failed handshake says nothing about the MX."""
+    domain, provider = world.domain(insecure=behind), world.domain()
+    host = provider.host(preference=None, tlsa=tlsa) if behind else domain.host(tlsa=tlsa)
+    if behind:
+        domain.add('@', 'MX', f'10 {host.fqdn}.')
+    mail = relay.send(domain.user())
+    mail.outcome()
+    assert ('behind an MX that is not secure' in relay.queue('trace', mail.id).out) is behind
+
+
 def test_hold_and_release(world, relay, stuck):
     """DQ-019: held mail is not tried, also after a restart and a flush; release makes it due at once."""
     one, _, mails = stuck

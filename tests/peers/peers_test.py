@@ -8,7 +8,7 @@ import tempfile
 import pytest
 
 from peers import mtas
-from world import scenario, waiting
+from world import pages, scenario, waiting
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason='Postfix and Exim need real root')
 
@@ -45,8 +45,9 @@ def check_three(relay, world, destinations, submit):
 
 
 def test_postfix_in_front(world, relay, work, destinations):
-    """relayhost = [127.0.0.1]:2525: envelope, DSN parameters and content pass through."""
-    postfix = mtas.Postfix(work, '127.0.0.1:2526', relayhost='[127.0.0.1]:2525', smtp_dns_support_level='disabled')
+    """As docs/submitting.md says: envelope, DSN parameters and content pass through."""
+    advised = pages.settings(pages.block('submitting.md', 'main.cf'))
+    postfix = mtas.Postfix(work, '127.0.0.1:2526', smtp_dns_support_level='disabled', **advised)
     try:
         def submit(sender, recipient):
             with smtplib.SMTP('127.0.0.1', 2526, timeout=30) as client:
@@ -121,19 +122,26 @@ def test_swaks(world, relay, destinations):
     assert b'swaks' in check_three(relay, world, destinations, submit).header
 
 
-def test_msmtp(world, relay, destinations):
+def test_msmtp(world, relay, work, destinations):
+    """With the file of docs/submitting.md."""
+    settings = os.path.join(work, 'msmtprc')
+    with open(settings, 'w') as f:
+        f.write(pages.block('submitting.md', 'msmtprc'))
+
     def submit(sender, recipient):
-        done = subprocess.run(['msmtp', '--host=127.0.0.1', '--port=2525', '--auth=off', '--tls=off', f'--from={sender}', recipient],
+        done = subprocess.run(['msmtp', '-C', settings, f'--from={sender}', recipient],
                               input='Subject: msmtp\n\nHello\n', capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
     assert b'msmtp' in check_three(relay, world, destinations, submit).header
 
 
 def test_python(world, relay, destinations):
+    """The program of docs/submitting.md."""
+    program = pages.block('submitting.md', 'python')
+
     def submit(sender, recipient):
-        with smtplib.SMTP('127.0.0.1', 2525, timeout=30) as client:
-            client.sendmail(sender, [recipient], 'Subject: smtplib\n\nHello\n')
-    assert b'smtplib' in check_three(relay, world, destinations, submit).header
+        exec(program.replace('app@sender.example', sender).replace('you@example.com', recipient), {})
+    assert b'Subject: Hello' in check_three(relay, world, destinations, submit).header
 
 
 def test_nullmailer(world, relay, work, destinations):

@@ -124,7 +124,7 @@ Task<void> Delivery::hold(std::string why) {
     const auto updates = record.updates;
     auto recorded = co_await agent_.parts.queue.record(std::move(record));
     if (recorded) {
-        announce(updates, false);
+        announce(updates);
     } else {
         co_await give_back();
     }

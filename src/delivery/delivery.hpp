@@ -67,7 +67,7 @@ class Delivery {
 
     Task<void> record();
     store::RecipientUpdate update_for(const message::Recipient& recipient, message::Outcome outcome);
-    void announce(const std::vector<store::RecipientUpdate>& updates, bool removed);
+    void announce(const std::vector<store::RecipientUpdate>& updates);
     void learn_signal();
 
     Agent::State& agent_;

@@ -69,7 +69,7 @@ Task<void> Delivery::record() {
                     agent_.next_claim = update.next_attempt;
                     agent_.wakeup.notify();
                 }
-            announce(updates, recorded->removed);
+            announce(updates);
             if (notices.announce) notices.announce();
             if (recorded->removed) agent_.parts.log.event(log::Level::info, "removed", {{"id", entry.id}});
             co_return;
@@ -106,8 +106,7 @@ Task<Result<void>> Delivery::bounce(std::string text) {
     co_return Result<void>{};
 }
 
-void Delivery::announce(const std::vector<store::RecipientUpdate>& updates, bool removed) {
-    (void)removed;
+void Delivery::announce(const std::vector<store::RecipientUpdate>& updates) {
     for (const auto& update : updates) {
         agent_.count(update, unsecured_dane_.contains(update.number));
         const auto& outcome = *update.outcome;

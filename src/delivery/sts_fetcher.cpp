@@ -71,40 +71,28 @@ struct StsFetcher::Impl {
         co_return out;
     }
 
-    // One GET to one of the policy host's addresses (MS-010…MS-014, MS-018).
+    // One GET to the policy host (MS-010…MS-014, MS-018).
     Task<Fetched> fetch(dns::Name domain) {
         const auto host = dns::Name::from("mta-sts." + domain.text());
         if (!host) co_return failed(Reason::sts_policy_fetch_error, "no policy host name for " + domain.text());
-        auto v4 = co_await parts.resolver.a(*host);
-        auto v6 = co_await parts.resolver.aaaa(*host);
-        auto addresses = v4.records;
-        addresses.insert(addresses.end(), v6.records.begin(), v6.records.end());
-        if (addresses.empty())
-            co_return failed(Reason::sts_policy_fetch_error,
-                             fmt::format("{} has no address{}{}", host->text(), v4.why.empty() ? "" : ": ", v4.why));
-        const auto deadline = net::deadline_after(whole_fetch);
-        Fetched last = failed(Reason::sts_policy_fetch_error, "not tried");
-        for (const auto& address : addresses) {
-            http::ClientOptions options;
-            options.to = Endpoint{address, 443};
-            options.host = host->text();
-            options.channel = http::Channel::web_pki;
-            options.tls = &parts.tls;
-            options.ca_file = parts.ca_file();
-            options.deadline = deadline;
-            options.max_body = limits::sts_body;
-            http::Request request;
-            request.target = "/.well-known/mta-sts.txt";
-            auto response = co_await http::fetch(std::move(options), std::move(request));
-            if (!response) {
-                const bool certificate = response.error().code == Errc::tls;
-                last = failed(certificate ? Reason::sts_webpki_invalid : Reason::sts_policy_fetch_error,
-                              fmt::format("{}: {}", host->text(), printable(response.error().detail)));
-                continue;
-            }
-            co_return judge(*response, host->text());
-        }
-        co_return last;
+        const auto found = co_await resolver::addresses_of(parts.resolver, *host);
+        if (found.addresses.empty()) co_return failed(Reason::sts_policy_fetch_error, found.why);
+        std::vector<Endpoint> endpoints;
+        for (const auto& address : found.addresses) endpoints.emplace_back(address, 443);
+        http::ClientOptions options;
+        options.host = host->text();
+        options.channel = http::Channel::web_pki;
+        options.tls = &parts.tls;
+        options.ca_file = parts.ca_file();
+        options.deadline = net::deadline_after(whole_fetch);
+        options.max_body = limits::sts_body;
+        http::Request request;
+        request.target = "/.well-known/mta-sts.txt";
+        auto response = co_await http::fetch_from(std::move(endpoints), std::move(options), std::move(request));
+        if (response) co_return judge(*response, host->text());
+        const bool certificate = response.error().code == Errc::tls;
+        co_return failed(certificate ? Reason::sts_webpki_invalid : Reason::sts_policy_fetch_error,
+                         fmt::format("{}: {}", host->text(), printable(response.error().detail)));
     }
 
     static Fetched judge(const http::Response& response, const std::string& host) {

@@ -60,4 +60,17 @@ net::Task<Result<Response>> fetch(ClientOptions options, Request request) {
     co_return response;
 }
 
+net::Task<Result<Response>> fetch_from(std::vector<Endpoint> addresses, ClientOptions options, Request request) {
+    Result<Response> response = fail(Errc::dns, options.host + " has no address");
+    const auto end = options.deadline;
+    for (std::size_t i = 0; i < addresses.size(); ++i) {
+        const auto now = std::chrono::steady_clock::now();
+        options.to = addresses[i];
+        options.deadline = now + (end - now) / static_cast<int>(addresses.size() - i);
+        response = co_await fetch(options, request);
+        if (response) break;
+    }
+    co_return response;
+}
+
 } // namespace danelaw::http

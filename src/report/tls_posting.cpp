@@ -29,33 +29,27 @@ Task<Answer> post_once(const TlsReporter::Parts& parts, const TlsReport& report,
     Answer out;
     const auto name = dns::Name::from(to.host);
     if (!name) co_return out;
-    auto v4 = co_await parts.resolver.a(*name);
-    auto v6 = co_await parts.resolver.aaaa(*name);
-    auto addresses = v4.records;
-    addresses.insert(addresses.end(), v6.records.begin(), v6.records.end());
-    if (addresses.empty()) {
-        out.response = fail(Errc::dns, to.host + " has no address " + v4.why);
+    const auto found = co_await resolver::addresses_of(parts.resolver, *name);
+    if (found.addresses.empty()) {
+        out.response = fail(Errc::dns, found.why);
         co_return out;
     }
+    std::vector<Endpoint> endpoints;
+    for (const auto& address : found.addresses) endpoints.emplace_back(address, to.port);
+    http::ClientOptions options;
+    options.host = to.host;
+    options.tls = &parts.tls;
+    options.ca_file = parts.settings()->tls.ca_file;
+    options.deadline = deadline;
+    http::Request request;
+    request.method = "POST";
+    request.target = to.target;
+    request.headers.push_back({"Content-Type", "application/tlsrpt+gzip"});
+    request.body = report.compressed;
     for (const auto channel : {http::Channel::web_pki, http::Channel::tls_unchecked}) {
-        for (const auto& address : addresses) {
-            http::ClientOptions options;
-            options.to = Endpoint{address, to.port};
-            options.host = to.host;
-            options.channel = channel;
-            options.tls = &parts.tls;
-            options.ca_file = parts.settings()->tls.ca_file;
-            options.deadline = deadline;
-            http::Request request;
-            request.method = "POST";
-            request.target = to.target;
-            request.headers.push_back({"Content-Type", "application/tlsrpt+gzip"});
-            request.body = report.compressed;
-            out.channel = channel;
-            out.response = co_await http::fetch(std::move(options), std::move(request));
-            if (out.response) co_return out;
-        }
-        if (out.response.error().code != Errc::tls) break;
+        options.channel = out.channel = channel;
+        out.response = co_await http::fetch_from(endpoints, options, request);
+        if (out.response || out.response.error().code != Errc::tls) break;
     }
     co_return out;
 }

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <string>
 #include <variant>
+#include <vector>
 
 namespace danelaw::tls {
 class Client;
@@ -41,5 +42,8 @@ struct ClientOptions {
 // Errc::tls: no handshake, or the certificate is not good for `host`. Errc::limit: the answer is larger than max_body.
 // Errc::parse: not HTTP. Any status is a Response.
 net::Task<Result<Response>> fetch(ClientOptions options, Request request);
+// The same from the first of a host's addresses that answers; each has its share of the time that is left, so that a
+// dead one leaves some for the next. `options.to` is not looked at. No address: Errc::dns.
+net::Task<Result<Response>> fetch_from(std::vector<Endpoint> addresses, ClientOptions options, Request request);
 
 } // namespace danelaw::http

@@ -36,6 +36,13 @@ class Resolver {
     virtual Counters counters() const = 0;
 };
 
+// Of a host that is no mail host: where its records come from doesn't matter, its certificate decides.
+struct HostAddresses {
+    std::vector<IpAddress> addresses; // IPv4 first
+    std::string why;                  // when there are none
+};
+Task<HostAddresses> addresses_of(Resolver& resolver, dns::Name host);
+
 struct Options {
     std::string trust_anchors_file;         // "" for none
     std::vector<std::string> trust_anchors; // "test. IN DS …" or DNSKEY form

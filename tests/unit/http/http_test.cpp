@@ -224,6 +224,20 @@ TEST_F(HttpTest, StopClosesIdleConnections) {
     EXPECT_TRUE(ended_);
 }
 
+TEST_F(HttpTest, ADeadAddressLeavesTimeForTheNext) {
+    start("127.0.0.1:0");
+    auto o = options();
+    o.deadline = net::deadline_after(std::chrono::seconds(2));
+    const auto alive = std::get<Endpoint>(o.to);
+    const auto mute = net::Listener::open(io_.get_executor(), "127.0.0.1:0"); // connects, and nobody answers
+    ASSERT_TRUE(mute);
+    const std::string at = mute->address();
+    const Endpoint dead{alive.address, static_cast<std::uint16_t>(std::stoi(at.substr(at.rfind(':') + 1)))};
+    const auto response = run(fetch_from({dead, alive}, o, Request{}));
+    ASSERT_TRUE(response) << response.error().detail;
+    EXPECT_EQ(response->status, 200);
+}
+
 TEST_F(HttpTest, NobodyThere) {
     ClientOptions o;
     o.to = UnixPath{"/nonexistent/admin.sock"};

@@ -100,6 +100,7 @@ void Daemon::reload() {
                     {{"text", "the old configuration stays in force"}, {"problems", std::move(problems)}});
     } else {
         log_->reopen(log_options(settings_->log));
+        tls_.reload_authorities();
         router_->set_settings(delivery::router_settings(*settings_, delivery::local_addresses()));
         agent_->settings_changed();
         log_->event(log::Level::info, "reloaded",

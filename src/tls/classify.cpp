@@ -47,6 +47,12 @@ std::string where(const Examination& exam, const std::vector<X509*>& chain) {
     return depth < chain.size() && chain.size() <= 2 ? text + " (" + subject(chain[depth]) + ")" : text;
 }
 
+// Web PKI wants a DNS name in subjectAltName (MS-041), where DANE-TA would take the subject's (DANE-104).
+std::string subject_alone(const Examination& exam, X509* leaf) {
+    if (exam.check == Check::dane || !facts(leaf).names.empty()) return "";
+    return "; it has no DNS name in subjectAltName, and its common name does not count";
+}
+
 std::string quoted(const std::vector<std::string>& names) {
     std::string text;
     for (const std::string& n : names) text += (text.empty() ? "" : " or ") + n;
@@ -88,7 +94,8 @@ Finding classify(const Examination& exam, const std::vector<X509*>& chain, const
     case X509_V_ERR_DANE_NO_MATCH: f = no_match(chain, records); break;
     case X509_V_ERR_HOSTNAME_MISMATCH:
         f = {Reason::certificate_host_mismatch,
-             "the certificate is for " + names_in(chain[0]) + ", not for " + quoted(names),
+             "the certificate is for " + names_in(chain[0]) + ", not for " + quoted(names) +
+                 subject_alone(exam, chain[0]),
              {}};
         break;
     case X509_V_ERR_CERT_HAS_EXPIRED: f = {Reason::certificate_expired, where(exam, chain) + " has expired", {}}; break;

@@ -113,12 +113,14 @@ struct Client::Impl {
     std::mutex guard; // delivery runs on several threads; nothing is awaited under it
     std::map<std::tuple<Check, std::string, std::string>, CtxPtr> contexts;
 
-    Result<SSL_CTX*> context(Check check, const std::string& ca_file, const std::string& min_protocol) {
+    // With a reference of its own: the map may let go of it meanwhile.
+    Result<CtxPtr> context(Check check, const std::string& ca_file, const std::string& min_protocol) {
         const std::lock_guard lock(guard);
         const bool web = by_web_pki(check);
         CtxPtr& slot = contexts[{web ? Check::web : Check::none, web ? ca_file : std::string(), min_protocol}];
-        if (slot) return slot.get();
-        if (web) {
+        if (slot) {
+            // made before
+        } else if (web) {
             auto made = web_context(ca_file, min_protocol);
             if (!made) return fail(made.error());
             slot = std::move(*made);
@@ -126,7 +128,13 @@ struct Client::Impl {
             slot = bare_context(min_protocol);
             if (!slot) return tls_failure("making a TLS context for protocol " + min_protocol);
         }
-        return slot.get();
+        SSL_CTX_up_ref(slot.get());
+        return CtxPtr(slot.get());
+    }
+
+    void forget_web() {
+        const std::lock_guard lock(guard);
+        std::erase_if(contexts, [](const auto& one) { return std::get<Check>(one.first) == Check::web; });
     }
 };
 
@@ -150,6 +158,10 @@ void watch(SSL* ssl, const Examination& exam, const std::vector<X509*>& chain, c
 Client::Client() : impl_(std::make_unique<Impl>()) {}
 Client::~Client() = default;
 
+void Client::reload_authorities() {
+    impl_->forget_web();
+}
+
 Result<ssl_st*> Client::prepare(const dane::HostPlan& host, KeyPreference keys) {
     Check check = check_for(host);
     const bool for_tls = host.requirement != dane::Requirement::none && host.requirement != dane::Requirement::skip;
@@ -161,7 +173,7 @@ Result<ssl_st*> Client::prepare(const dane::HostPlan& host, KeyPreference keys) 
         ctx = impl_->context(check, host.ca_file, host.min_protocol);
     }
     if (!ctx) return fail(ctx.error());
-    SslPtr ssl(SSL_new(*ctx));
+    SslPtr ssl(SSL_new(ctx->get()));
     if (!ssl || examine(ssl.get(), check) == nullptr) return tls_failure("making a TLS session");
     SSL_set_connect_state(ssl.get());
     if (!host.sni.empty() && SSL_set_tlsext_host_name(ssl.get(), host.sni.c_str()) != 1) // DANE-110, DANE-111

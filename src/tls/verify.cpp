@@ -12,6 +12,15 @@ namespace danelaw::tls {
 
 namespace {
 
+// OpenSSL looks at the dates of every certificate of the path but of an anchor that is not self-signed: D-08, DANE-096
+// want that one's too. Null: the anchor is a bare key, which has none.
+int date_error(X509_STORE_CTX* store, X509* anchor) {
+    if (anchor == nullptr) return X509_V_OK;
+    const X509_VERIFY_PARAM* param = X509_STORE_CTX_get0_param(store);
+    const int place = X509_cmp_timeframe(param, X509_get0_notBefore(anchor), X509_get0_notAfter(anchor));
+    return place == 0 ? X509_V_OK : place > 0 ? X509_V_ERR_CERT_HAS_EXPIRED : X509_V_ERR_CERT_NOT_YET_VALID;
+}
+
 // Verification strength, apart from the handshake's: level 1 as Postfix (DANE-082), so that RSA-1024 under DANE-EE
 // passes while MD5 and SHA-1 signatures in a DANE-TA chain do not.
 constexpr int verification_level = 1;
@@ -70,13 +79,18 @@ int verify_chain(X509_STORE_CTX* store, void*) noexcept {
     if (verified <= 0 && exam->error == X509_V_OK) exam->error = X509_V_ERR_UNSPECIFIED;
     exam->error_depth = X509_STORE_CTX_get_error_depth(store);
     if (exam->check == Check::dane) {
-        exam->authority = SSL_get0_dane_authority(ssl, nullptr, nullptr);
+        X509* anchor = nullptr;
+        exam->authority = SSL_get0_dane_authority(ssl, &anchor, nullptr);
         exam->record = matched_record(ssl);
+        if (exam->error == X509_V_OK && exam->record && exam->record->usage == 2) {
+            exam->error = date_error(store, anchor);
+            if (exam->error != X509_V_OK) exam->error_depth = exam->authority;
+        }
     }
     exam->ran = true;
     X509_STORE_CTX_set_error(store, exam->error);
     ERR_clear_error();
-    return verified > 0 ? 1 : 0;
+    return exam->error == X509_V_OK ? 1 : 0;
 }
 
 namespace {
@@ -122,7 +136,11 @@ Result<void> expect_dane(SSL* ssl, const std::vector<std::string>& names, const 
 }
 
 Result<void> expect_web(SSL* ssl, const std::string& name) {
-    return set_names(ssl, {name});
+    if (auto named = set_names(ssl, {name}); !named) return named;
+    // RFC 8461 4.1, 3.3: a DNS name in subjectAltName; the common name never (MS-011, MS-041).
+    X509_VERIFY_PARAM_set_hostflags(SSL_get0_param(ssl),
+                                    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+    return {};
 }
 
 } // namespace danelaw::tls

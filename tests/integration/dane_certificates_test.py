@@ -67,6 +67,7 @@ FAIL = [
     ('ta_future_leaf',                'DANE-095', ['2 0 1'],                          chain(leaf={'valid': 'future'}),      'certificate-expired'),
     ('ta_expired_intermediate',       'DANE-095', ['2 0 1'],                          chain(intermediate={'valid': 'expired'}), 'certificate-expired'),
     ('ta_expired_root',               'DANE-096', ['2 0 1'],                          chain(root={'valid': 'expired'}),     'certificate-expired'),
+    ('ta_expired_intermediate_is_anchor', 'DANE-096', ['2 1 1 intermediate'], chain(intermediate={'valid': 'expired'}), 'certificate-expired'),
     ('ta_issuer_is_no_ca',            'DANE-090', ['2 0 1'],                          chain(intermediate={'ca': False}),    'certificate-not-trusted'),
 ]
 

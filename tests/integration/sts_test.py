@@ -23,7 +23,8 @@ def test_enforced_and_fulfilled(world, relay):
     (lambda ca, h: pki.self_signed(h), 'certificate-not-trusted'),
     (lambda ca, h: ca.issue(h, names=['x.other.test']), 'certificate-host-mismatch'),
     (lambda ca, h: ca.issue(h, valid='expired'), 'certificate-expired'),
-], ids=['untrusted', 'name', 'expired'])
+    (lambda ca, h: ca.issue(h, names=[]), 'certificate-host-mismatch'),
+], ids=['untrusted', 'name', 'expired', 'common-name-alone'])
 def test_enforced_and_not_fulfilled(world, relay, credential, reason):
     domain = world.domain(insecure=True)
     mx = domain.host(credential=lambda h: credential(world.web_ca, h))
@@ -67,12 +68,15 @@ def test_modes_that_do_not_bind(world, relay, mode):
 @pytest.mark.parametrize('kw', [dict(status=404), dict(status=301, headers={'Location': 'https://mta-sts.test/'}),
                                 dict(content_type='text/html'), dict(body='version: STSv1\r\nmode: enforce\r\n'),
                                 dict(body='nonsense'), dict(credential=lambda h: pki.self_signed(h)),
+                                'common name alone',
                                 dict(body=b'version: STSv1\r\n' + b'x: y\r\n' * 200000)],
-                         ids=['404', '301', 'html', 'incomplete', 'nonsense', 'untrusted', 'huge'])
+                         ids=['404', '301', 'html', 'incomplete', 'nonsense', 'untrusted', 'common-name-alone', 'huge'])
 def test_policy_that_cannot_be_had_is_none(world, relay, kw):
     """MS-011, MS-012, MS-013, MS-014: delivered as without MTA-STS."""
     domain = world.domain(insecure=True)
     mx = domain.host()
+    if kw == 'common name alone':
+        kw = {'credential': lambda h: world.web_ca.issue(h, names=[])}
     domain.sts(**kw)
     scenario.delivered(relay.send(domain.user()), by=mx, level='encrypted')
 

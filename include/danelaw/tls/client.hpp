@@ -53,6 +53,8 @@ class Client {
   public:
     Client(); // builds the shared contexts: DANE (no CA store), per-CA-file web PKI ones on demand
     ~Client();
+    // CA files, and the system's, are read again for the next handshake: an authority taken out of them is out.
+    void reload_authorities();
     // A new SSL object for this host: min_protocol, SNI, TLSA records, reference names. Errors: errc::tls (then the
     // host is skipped, DANE-074).
     enum class KeyPreference { any, ecdsa, rsa }; // `check` probes both kinds (H74)

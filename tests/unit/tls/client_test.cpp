@@ -15,9 +15,12 @@ namespace {
 
 struct Pki {
     Identity root = authority("root");
+    Identity stranger = authority("stranger");
     Identity leaf = issue({.sans = "DNS:mx.ex.test"}, &root);
     Identity rsa = issue({.sans = "DNS:mx.ex.test", .key = KeyKind::rsa2048}, &root);
     Identity other_name = issue({.sans = "DNS:other.test"}, &root);
+    Identity cn_only = issue({.cn = "mx.ex.test"}, &root);
+    Identity cn_beside_ip = issue({.cn = "mx.ex.test", .sans = "IP:192.0.2.1"}, &root);
     Identity expired = issue({.sans = "DNS:mx.ex.test", .to_days = -1}, &root);
 };
 const Pki& pki() {
@@ -86,6 +89,8 @@ TEST_F(ClientTest, WebPki) {
         {"other name", &pki().other_name, true, "certificate-host-mismatch"},
         {"expired", &pki().expired, true, "certificate-expired"},
         {"unknown CA", &pki().leaf, false, "certificate-not-trusted"},
+        {"common name alone", &pki().cn_only, true, "certificate-host-mismatch"}, // MS-011, MS-041
+        {"common name beside an address", &pki().cn_beside_ip, true, "certificate-host-mismatch"},
     };
     for (const Row& row : rows) {
         dane::HostPlan p = plan(dane::Requirement::pkix);
@@ -108,6 +113,7 @@ TEST_F(ClientTest, TestingModeLooksAndDecidesNothing) { // MS-044, D-35
         {"good", &pki().leaf, Reason::none},
         {"other name", &pki().other_name, Reason::certificate_host_mismatch},
         {"expired", &pki().expired, Reason::certificate_expired},
+        {"common name alone", &pki().cn_only, Reason::certificate_host_mismatch}, // MS-041
     };
     for (const Row& row : rows) {
         for (const auto requirement : {dane::Requirement::may, dane::Requirement::encrypt}) {
@@ -154,6 +160,15 @@ TEST_F(ClientTest, UnreadableCaFileIsAnError) {
     const auto ssl = client_.prepare(p);
     ASSERT_FALSE(ssl);
     EXPECT_NE(ssl.error().detail.find("/nonexistent/ca.pem"), std::string::npos);
+}
+
+TEST_F(ClientTest, ACaFileIsReadAgainWhenAsked) { // a distrusted authority must not live on in memory
+    dane::HostPlan p = plan(dane::Requirement::mta_sts);
+    p.ca_file = ca_;
+    EXPECT_TRUE(try_it(p, {.chain = {&pki().leaf}}).passed);
+    std::ofstream(ca_, std::ios::trunc) << pem({&pki().stranger});
+    client_.reload_authorities();
+    EXPECT_EQ(try_it(p, {.chain = {&pki().leaf}}).reason, Reason::certificate_not_trusted);
 }
 
 TEST_F(ClientTest, DaneIgnoresCaStores) { // DANE-091, D-07

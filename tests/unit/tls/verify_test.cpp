@@ -55,6 +55,8 @@ struct World {
     Identity too_long = issue(leaf_spec(), &below_short);
     Identity old_inter = issue(CertSpec{.cn = "old inter", .to_days = -1, .basic = "critical,CA:TRUE"}, &root);
     Identity by_old_inter = issue(leaf_spec(), &old_inter);
+    Identity future_inter = issue(CertSpec{.cn = "future inter", .from_days = 1, .basic = "critical,CA:TRUE"}, &root);
+    Identity by_future_inter = issue(leaf_spec(), &future_inter);
     Identity old_root = issue(CertSpec{.cn = "old root", .to_days = -1, .basic = "critical,CA:TRUE"});
     Identity by_old_root = issue(leaf_spec(), &old_root);
     Identity narrow = issue(
@@ -178,6 +180,31 @@ std::vector<Case> ta_cases() { // DANE-TA(2): section 6
          {&w.by_old_root, &w.old_root},
          {tlsa(2, 0, 1, w.old_root)},
          "certificate-expired"},
+        {"DANE-096 expired intermediate as anchor",
+         {&w.by_old_inter, &w.old_inter},
+         {tlsa(2, 1, 1, w.old_inter)},
+         "certificate-expired"},
+        {"DANE-096 expired intermediate as anchor, its root sent too",
+         {&w.by_old_inter, &w.old_inter, &w.root},
+         {tlsa(2, 0, 2, w.old_inter)},
+         "certificate-expired"},
+        {"DANE-096 expired intermediate in DNS only",
+         {&w.by_old_inter},
+         {tlsa(2, 0, 0, w.old_inter)},
+         "certificate-expired"},
+        {"DANE-096 the anchor is not yet valid",
+         {&w.by_future_inter, &w.future_inter},
+         {tlsa(2, 1, 1, w.future_inter)},
+         "certificate-expired"},
+        {"DANE-071 expired anchor, 3 1 1 right",
+         {&w.by_old_inter, &w.old_inter},
+         {tlsa(2, 1, 1, w.old_inter), tlsa(3, 1, 1, w.by_old_inter)},
+         "dane-ee"},
+        {"DANE-096 bare key of the expired intermediate",
+         {&w.by_old_inter},
+         {tlsa(2, 1, 0, w.old_inter)},
+         "dane-ta",
+         0},
         {"DANE-096 bare key of the expired root", {&w.by_old_root}, {tlsa(2, 1, 0, w.old_root)}, "dane-ta", 0},
         {"DANE-097 path length",
          {&w.too_long, &w.below_short, &w.short_root},
@@ -187,6 +214,10 @@ std::vector<Case> ta_cases() { // DANE-TA(2): section 6
         {"DANE-097 name constraints",
          {&w.by_narrow, &w.narrow, &w.root},
          {tlsa(2, 0, 1, w.root)},
+         "certificate-not-trusted"},
+        {"DANE-097 name constraints of the anchor itself",
+         {&w.by_narrow, &w.narrow},
+         {tlsa(2, 0, 1, w.narrow)},
          "certificate-not-trusted"},
         {"DANE-098 the self-signed leaf", {&w.self}, {tlsa(2, 0, 1, w.self)}, "tlsa-invalid"},
         {"H68 2 1 1 with the leaf's key", {&w.good, &w.inter}, {tlsa(2, 1, 1, w.good)}, "tlsa-invalid"},

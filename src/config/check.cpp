@@ -2,6 +2,7 @@
 // SS-091 (never an open relay), DANE-010 (DANE is never off in silence), TR-044.
 #include "reader.hpp"
 
+#include "danelaw/dns/anchor.hpp"
 #include "danelaw/dns/name.hpp"
 
 #include <netdb.h>
@@ -144,6 +145,15 @@ bool wants_dane(const Settings& s) {
            std::ranges::any_of(s.policies, [&](const PolicyEntry& p) { return p.tls && dane(*p.tls); });
 }
 
+// Anchors of one's own, meant to stand beside the root's, take its place (contract): then nothing else is signed any
+// more.
+bool only_islands(const DnsSettings& d) {
+    return !d.trust_anchors.empty() && std::ranges::none_of(d.trust_anchors, [](const std::string& text) {
+        const auto anchor = dns::parse_trust_anchor(text);
+        return !anchor || !anchor->unusable.empty() || anchor->zone.empty(); // what is wrong is told as such
+    });
+}
+
 // The default file counts only where neither anchor key is set; "" means none.
 void check_anchors(Settings& s, Report& report) {
     DnsSettings& d = s.dns;
@@ -153,6 +163,12 @@ void check_anchors(Settings& s, Report& report) {
         if (!wrong.empty()) report.error("dns.trust_anchors_file", "trust anchors: " + wrong);
     } else if (d.trust_anchors.empty() && wants_dane(s)) {
         report.error("dns.trust_anchors_file", "no trust anchor at all: DANE would be off in silence");
+    } else if (!report.given("dns.trust_anchors_file") && only_islands(d) && wants_dane(s)) {
+        report.warning(
+            "dns.trust_anchors",
+            "no trust anchor of the root: DANE is off for every domain that dns.trust_anchors does not cover. "
+            "Add trust_anchors_file: " +
+                std::string(default_anchors_file) + ", or trust_anchors_file: \"\" if it is meant so");
     }
 }
 

@@ -119,10 +119,14 @@ std::string identity_of(const dane::HostPlan& host, const Endpoint& endpoint, co
     return out;
 }
 
-bool may_use(const Channel& channel, const dane::HostPlan& host) {
-    if (!channel.tls || !channel.tls->matched || channel.tls->matched->name.empty()) return true;
+bool accepts(const dane::HostPlan& host, const tls::Matched& matched) {
+    if (matched.record.usage != 2) return true; // no name counted (DANE-081)
     const auto& names = host.reference_names;
-    return std::find(names.begin(), names.end(), channel.tls->matched->name) != names.end();
+    return std::find(names.begin(), names.end(), matched.name) != names.end();
+}
+
+bool may_use(const Channel& channel, const dane::HostPlan& host) {
+    return !channel.tls || !channel.tls->matched || accepts(host, *channel.tls->matched);
 }
 
 // The steps of opening; a class only so that they share what they open.
@@ -155,6 +159,14 @@ class Opener {
   private:
     using Failure = std::optional<ChannelFailure>;
 
+    // In clear text, towards a host that policy holds to TLS, it may be the word of whoever sits on the path. He can
+    // keep the mail waiting, as by breaking every handshake, but must not end it (DANE-A10).
+    bool said_by_anybody() const {
+        const bool opportunistic =
+            host_.requirement == dane::Requirement::none || host_.requirement == dane::Requirement::may;
+        return !opportunistic && !channel_->tls;
+    }
+
     // Waits for the whole greeting before speaking (SC-020), then says who we are.
     Task<Failure> greet() {
         auto greeting = co_await channel_->read_reply(net::deadline_after(rules_.command_timeout));
@@ -162,7 +174,7 @@ class Opener {
         const auto verdict = policy::on_reply(policy::Stage::greeting, *greeting);
         if (verdict.then != Then::go_on) {
             auto failure = refused(Stage::greeting, Reason::smtp_reply, *greeting);
-            failure.permanent = verdict.final_everywhere; // D-14
+            failure.permanent = verdict.final_everywhere && !said_by_anybody(); // D-14
             co_return failure;
         }
         co_return co_await hello(Stage::ehlo);
@@ -200,6 +212,7 @@ class Opener {
     Failure own_name(const smtp::Reply& reply) {
         peer_name_ = channel_->offered.peer_name;
         if (endpoint_.port != 25 || !iequals(peer_name_, rules_.hostname)) return std::nullopt;
+        if (said_by_anybody()) return std::nullopt; // asked again within TLS
         auto failure = refused(Stage::ehlo, Reason::mail_loop, reply);
         failure.code = 0;
         failure.enhanced.clear();

@@ -52,7 +52,8 @@ class Delivery {
     std::uint32_t earlier_attempts() const;
     Task<std::expected<Channel, ChannelFailure>> open(const dane::HostPlan& host, Endpoint endpoint, Attempt& attempt,
                                                       Pool::Reuse reuse);
-    std::optional<dane::HostFailure> cannot_take(const Channel& channel, const Needs& needs) const;
+    std::optional<dane::HostFailure> cannot_take(const Channel& channel, const dane::HostPlan& host,
+                                                 const Needs& needs) const;
     Task<std::optional<Next>> hand_over(Channel channel, const dane::HostPlan& host, Attempt attempt);
     Task<Result<std::unique_ptr<Content>>> content_for(Needs& needs, const Channel& channel);
     Task<void> hold(std::string why);

@@ -42,7 +42,7 @@ Task<std::optional<Delivery::Next>> Delivery::hand_over(Channel channel, const d
         const auto batch = next_batch(channel);
         if (batch.empty()) break;
         auto needs = needs_of(message_.envelope, batch);
-        auto unfit = cannot_take(channel, needs);
+        auto unfit = cannot_take(channel, host, needs);
         Result<std::unique_ptr<Content>> content;
         if (!unfit) {
             content = co_await content_for(needs, channel);
@@ -85,16 +85,18 @@ Task<std::optional<Delivery::Next>> Delivery::hand_over(Channel channel, const d
 }
 
 // A definite no of this server to this message: another host may have what it lacks (SC-071, SC-077, SC-120).
-std::optional<dane::HostFailure> Delivery::cannot_take(const Channel& channel, const Needs& needs) const {
+// `host` is of this message's plan: another message's plan may have opened the channel.
+std::optional<dane::HostFailure> Delivery::cannot_take(const Channel& channel, const dane::HostPlan& host,
+                                                       const Needs& needs) const {
     const auto& offered = channel.offered;
     dane::HostFailure out;
-    out.host = channel.host().name;
+    out.host = host.name;
     out.permanent = true;
     const bool authenticated = channel.level == Level::dane_ee || channel.level == Level::dane_ta ||
                                channel.level == Level::mta_sts || channel.level == Level::pkix;
     if (needs.requiretls) {
         out.reason = Reason::requiretls_unsupported;
-        if (!channel.host().known_securely || !authenticated) {
+        if (!host.known_securely || !authenticated) {
             out.detail = "7.10";
             out.text = "the message demands REQUIRETLS, and this host is not known securely or not authenticated";
             return out;

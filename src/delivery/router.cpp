@@ -110,6 +110,13 @@ bool awaits_sts(const dane::Plan& plan, const dane::TlsRules& rules) {
     });
 }
 
+// Nothing was learnt of a policy that may bind: not now.
+dane::Plan given_up(dane::Plan plan, const StsResult& sts) {
+    plan.hosts.clear();
+    plan.halt = dane::Halt{Verdict::deferred, Reason::connect_failed, "given up: " + sts.text, "4.3.2"};
+    return plan;
+}
+
 } // namespace
 
 struct Router::Impl {
@@ -168,6 +175,8 @@ struct Router::Impl {
         const auto found = kept.find(key);
         if (!fresh && found != kept.end() && now < found->second.until) {
             auto facts = found->second.facts;
+            facts.next_hop =
+                destination.hop; // the same name may be a domain here and a configured relay there (SC-092)
             shuffle_equals(facts);
             co_return facts;
         }
@@ -176,7 +185,7 @@ struct Router::Impl {
         if (all_answered(facts, destination.rules)) {
             const auto ttl = std::min(dane::plan(facts, destination.rules, settings.self).ttl, longest_use);
             if (kept.size() >= remembered) kept.clear();
-            if (ttl.count() > 0) kept[key] = Kept{facts, std::chrono::steady_clock::now() + ttl};
+            if (ttl.count() > 0) kept[key] = Kept{facts, now + ttl}; // counted from the first question on (DANE-012)
         }
         co_return facts;
     }
@@ -227,6 +236,7 @@ Task<Route> Router::route(std::string lane, RouteOptions options) {
             out.sts = co_await im.sts->policy_for(out.destination.hop.name, StsSource::Freshness::ask_again);
             out.plan = out.sts.policy ? policy::with_sts(by_dns, *out.sts.policy, rules) : by_dns;
         }
+        if (out.sts.unknown) out.plan = given_up(by_dns, out.sts);
     }
     if (options.requiretls) out.plan = policy::with_requiretls(std::move(out.plan), rules);
     co_return out;

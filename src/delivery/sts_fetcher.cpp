@@ -24,6 +24,8 @@ constexpr const char* table = "sts";
 constexpr Millis whole_fetch = std::chrono::seconds(60); // MS-014
 constexpr Millis look_interval = std::chrono::minutes(30);
 constexpr Millis renew_after = std::chrono::hours(24);
+constexpr Millis shortest_pause = std::chrono::milliseconds(100); // between two tries of a store that can't be read
+constexpr Millis longest_pause = std::chrono::seconds(10);
 constexpr std::size_t remembered = 10000; // domains whose failed fetch is remembered
 
 struct Fetched {
@@ -60,15 +62,27 @@ struct StsFetcher::Impl {
         std::string text;
     };
 
-    Task<std::optional<sts::Cached>> cached(const dns::Name& domain) {
+    Task<Result<std::optional<sts::Cached>>> cached(dns::Name domain) {
         const auto known = memory.find(domain);
         if (known != memory.end()) co_return known->second;
-        auto stored = co_await parts.queue.get(table, domain.text());
+        auto stored = co_await stored_text(domain);
+        if (!stored) co_return fail(stored.error());
         std::optional<sts::Cached> out;
-        if (stored && *stored) out = sts::cached_from(**stored);
+        if (*stored) out = sts::cached_from(**stored);
         if (memory.size() > remembered) memory.clear();
-        memory[domain] = out;
-        co_return out;
+        co_return memory.try_emplace(domain, std::move(out)).first->second; // one kept meanwhile is newer
+    }
+
+    // A store that can't be read just now may hold a policy that binds (MS-005): it is asked again, as for the message
+    // itself. An error only when the relay stops.
+    Task<Result<std::optional<std::string>>> stored_text(dns::Name domain) {
+        for (Millis wait = shortest_pause;; wait = std::min(wait * 2, longest_pause)) {
+            auto stored = co_await parts.queue.get(table, domain.text());
+            if (stored) co_return stored;
+            parts.log.event(log::Level::error, "store",
+                            {{"domain", domain.text()}, {"text", "MTA-STS policies: " + stored.error().detail}});
+            if (stopping || !co_await net::pause_until(net::deadline_after(wait))) co_return stored;
+        }
     }
 
     // One GET to the policy host (MS-010…MS-014, MS-018).
@@ -159,7 +173,7 @@ struct StsFetcher::Impl {
         if (keepable)
             memory[domain] = cached;
         else
-            memory.erase(domain);
+            memory[domain] = std::nullopt;
         auto stored = co_await parts.queue.put(table, domain.text(), keepable ? sts::to_text(cached) : std::string());
         if (!stored)
             parts.log.event(log::Level::warn, "mta-sts",
@@ -222,7 +236,13 @@ Task<StsResult> StsFetcher::policy_for(dns::Name domain, Freshness freshness) {
         if (texts.failed()) out.text = "the lookup of " + owner->text() + " failed: " + texts.why;
     }
     out.announced = announced.id.has_value();
-    auto cached = co_await im.cached(domain);
+    const auto known = co_await im.cached(domain);
+    if (!known) {
+        out.unknown = true;
+        out.text = "what MTA-STS policy binds is not known: " + known.error().detail;
+        co_return out;
+    }
+    const auto& cached = *known;
     const auto now = im.parts.clock.now();
     const auto failure = im.failures.find(domain);
     std::optional<sts::FailedFetch> last_failure;

@@ -83,6 +83,25 @@ def test_unauthenticated_tls_is_not_enough(world, relay, tagged):
     assert all(h.silent for h in hosts)
 
 
+@pytest.mark.parametrize('first', ['insecure', 'secure'])
+def test_a_shared_connection_knows_no_better(world, relay, tagged, first):
+    """SC-120, D-24: over the connection that another domain's message opened, this one's own MX decides."""
+    provider, secure, insecure = world.domain(), world.domain(), world.domain(insecure=True)
+    mx = provider.host(preference=None, tlsa=['3 1 1'], capabilities=PLAIN, capabilities_tls=WITH)
+    for customer in (secure, insecure):
+        customer.add('@', 'MX', f'10 {mx.fqdn}.')
+    relay.configure(delivery={'idle_reuse': '1m'})
+    opener, follower = (insecure, secure) if first == 'insecure' else (secure, insecure)
+    scenario.delivered(relay.send(opener.user()), by=mx, level='dane-ee')
+    mail = tagged(follower.user())
+    if follower is secure:
+        scenario.delivered(mail, by=mx, level='dane-ee')
+        assert mx.connections == 1 and 'REQUIRETLS' in mx.commands('MAIL')[-1]
+    else:
+        scenario.bounced(mail, 'requiretls-unsupported', '5.7.10')
+        assert len(mx.messages) == 1
+
+
 def test_envelope_wins_over_the_header(world, relay, tagged):
     """SC-124."""
     domain = world.domain()

@@ -381,6 +381,32 @@ def test_connection_is_shared_only_where_accepted(world, relay):
     scenario.deferred(relay.send(two.user()), 'certificate-host-mismatch')
 
 
+@pytest.mark.parametrize('forged', ['name', 521, 556])
+def test_clear_text_ends_nothing_for_good(world, relay, forged):
+    """DANE-A10, D-14, SC-008: before TLS anybody on the path may speak for the host; the mail waits, or goes on, and never bounces."""
+    domain = world.domain()
+    if forged == 'name':
+        replies = {'EHLO': ['250-relay.test\n250 STARTTLS', None]}
+    else:
+        replies = {'banner': [f'{forged} no mail here', None]}
+    mx = domain.host(tlsa=['3 1 1'], replies=replies)
+    mail = relay.send(domain.user())
+    if forged == 'name':
+        scenario.delivered(mail, by=mx, level='dane-ee')
+    else:
+        scenario.deferred(mail, 'smtp-reply')
+        relay.queue('flush', '--all')
+        assert mail.outcome(count=2)['result'] == 'delivered'
+
+
+def test_our_own_name_within_tls_is_a_loop(world, relay):
+    """SC-008: said by the host that its TLSA record names."""
+    domain = world.domain()
+    mx = domain.host(tlsa=['3 1 1'], replies={'EHLO': ['250-relay.test\n250 STARTTLS', '250 relay.test']})
+    scenario.bounced(relay.send(domain.user()), 'mail-loop', '5.4.6')
+    assert mx.silent
+
+
 def test_flush_does_not_lower_anything(world, relay):
     """DANE-121, DQ-019: an operator's flush is one more attempt under the same requirement."""
     domain = world.domain()

@@ -94,6 +94,7 @@ class Channel {
 // What a channel must have been opened under to serve another message: address, port, TLS requirement, SNI, TLSA set,
 // protocol floor and CA; a name that authenticated it must be among the plan's own (D-24, DANE-115, SC-060).
 std::string identity_of(const dane::HostPlan& host, const Endpoint& endpoint, const ChannelRules& rules);
+bool accepts(const dane::HostPlan& host, const tls::Matched& matched);
 bool may_use(const Channel& channel, const dane::HostPlan& host);
 
 Task<std::expected<Channel, ChannelFailure>> open_channel(tls::Client& tls, dane::HostPlan host, Endpoint endpoint,

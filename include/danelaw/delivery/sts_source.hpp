@@ -15,11 +15,12 @@ namespace danelaw::delivery {
 // What is known about a domain's MTA-STS at this moment (MS-001…MS-025).
 struct StsResult {
     std::optional<sts::Policy> policy; // valid and unexpired; nullopt: deliver as without
-    // Why a domain that announces a policy has none to apply: sts-policy-fetch-error, sts-policy-invalid, sts-webpki-invalid
-    // (TR-015); none otherwise.
+    // Why a domain that announces a policy has none to apply: sts-policy-fetch-error, sts-policy-invalid,
+    // sts-webpki-invalid (TR-015); none otherwise.
     Reason failure = Reason::none;
     std::string text;
     bool announced = false; // a usable TXT record was found
+    bool unknown = false;   // nobody could tell, the relay is stopping: nothing may be sent on this
 };
 
 class StsSource {

@@ -11,7 +11,8 @@ using namespace std::chrono_literals;
 const Time now = *parse_rfc3339("2026-11-25T12:00:00.000Z");
 const std::string anchor = "test. IN DS 12345 13 2 " + std::string(64, 'a');
 // Independent of the machine: a name and an anchor of our own.
-const std::string base = "hostname: relay.example.com\ndns: {trust_anchors: [\"" + anchor + "\"]}\n";
+const std::string base =
+    "hostname: relay.example.com\ndns: {trust_anchors_file: \"\", trust_anchors: [\"" + anchor + "\"]}\n";
 
 std::string problems(const std::string& yaml) {
     std::string all;
@@ -222,6 +223,16 @@ INSTANTIATE_TEST_SUITE_P(
         BadAnchors{"dns: {trust_anchors_file: /nowhere/root.key}",
                    "F:2:27: trust anchors: can't read /nowhere/root.key\n"},
         BadAnchors{"dns: {trust_anchors_file: /dev/null}", "F:2:27: trust anchors: /dev/null holds no trust anchor\n"},
+        // DANE-003, DANE-010: an anchor added for one zone must not silence all others.
+        BadAnchors{"dns: {trust_anchors: [\"corp.test. IN DS 12345 13 2 "
+                   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"]}",
+                   "F:2:22: warning: no trust anchor of the root: DANE is off for every domain that dns.trust_anchors "
+                   "does not "
+                   "cover. Add trust_anchors_file: /usr/share/dns/root.key, or trust_anchors_file: \"\" if it is meant "
+                   "so\n"},
+        BadAnchors{"dns: {trust_anchors: [\". IN DS 12345 13 2 "
+                   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"]}",
+                   ""},
         BadAnchors{"dns: {trust_anchors: [\"test. IN DS 1 13 2 abcd\"]}",
                    "F:2:23: dns.trust_anchors[0]: DS: the digest has a wrong length for its type\n"},
         BadAnchors{"dns: {trust_anchors: [\"test. IN TXT x\"]}",
@@ -257,8 +268,8 @@ TEST(Load, DkimKeys) { // TR-044, RFC 8301 3.2
     f.certificate("ec");
     f.ed25519_key("ed");
     const auto with = [&](const std::string& key, const std::string& domain) {
-        return problems("tlsrpt: {from: r@sub.example.com, dkim: {domain: " + domain + ", selector: s, private_key: " +
-                        f.path + "/" + key + ".key}}");
+        return problems("tlsrpt: {from: r@sub.example.com, dkim: {domain: " + domain +
+                        ", selector: s, private_key: " + f.path + "/" + key + ".key}}");
     };
     EXPECT_EQ(with("ed", "example.com"), "");
     EXPECT_NE(with("ec", "example.com").find("DKIM knows RSA and Ed25519 keys only"), std::string::npos);

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <thread>
 
 namespace danelaw::delivery::test {
 namespace {
@@ -28,11 +29,13 @@ struct FixedClock final : Clock {
 struct Source final : StsSource {
     std::vector<std::string> answers; // policy texts; "" none
     std::vector<Freshness> asked;
+    bool unknown = false;
     asio::awaitable<StsResult> policy_for(dns::Name, Freshness freshness) override {
         const auto at = std::min(asked.size(), answers.size() - 1);
         asked.push_back(freshness);
         StsResult out;
         out.announced = !answers[at].empty();
+        out.unknown = unknown;
         if (out.announced) out.policy = *sts::parse_policy(answers[at]);
         co_return out;
     }
@@ -178,6 +181,39 @@ TEST_F(RouterTest, NothingIsKeptBeyondItsTtl) { // DANE-012
     const auto first = world.asked.size();
     route();
     EXPECT_EQ(world.asked.size(), 2 * first);
+}
+
+// DANE-012: a slow server must not stretch what an answer given before allows; time is counted from the first question.
+TEST_F(RouterTest, ATtlRunsWhileOthersAreStillAsked) {
+    world.zone["example.org"].ttl = Seconds{1};
+    world.hook = [](const std::string& question) {
+        const auto gone = std::chrono::steady_clock::now() + std::chrono::milliseconds(1100);
+        if (question == "TLSA _25._tcp.mx2.example.org") std::this_thread::sleep_until(gone); // the slow server
+    };
+    route();
+    world.hook = nullptr;
+    world.asked.clear();
+    route();
+    EXPECT_EQ(world.count("MX example.org"), 1u) << "its TTL had ended";
+}
+
+// SC-092: the same name, and so the same facts, as a recipient's domain and as a relay that the operator configured.
+TEST_F(RouterTest, KeptFactsDoNotSayWhoNamedTheNextHop) {
+    policy::PolicyEntry entry;
+    entry.match = {"customer.test"};
+    entry.next_hop = "gone.test"; // does not exist
+    settings.policies = {entry};
+    EXPECT_EQ(requirements(route({}, "gone.test")), "bounced domain-not-found");
+    EXPECT_EQ(requirements(route({}, "customer.test")), "deferred domain-not-found");
+    EXPECT_EQ(world.count("MX gone.test"), 1u) << "the facts are shared";
+    EXPECT_EQ(requirements(route({}, "gone.test")), "bounced domain-not-found");
+}
+
+TEST_F(RouterTest, NothingIsSentWhileABindingPolicyMayBeUnread) { // MS-005
+    source.answers = {""};
+    source.unknown = true;
+    EXPECT_EQ(requirements(route()), "deferred connect-failed");
+    EXPECT_TRUE(route().plan.hosts.empty());
 }
 
 TEST_F(RouterTest, EqualsAreDrawnAnewAlsoFromKeptFacts) { // SC-005

@@ -388,6 +388,31 @@ TEST(Channel, GreetingsThatRefuse) { // SC-020, H90, H116
     EXPECT_FALSE(run.no_channel);
 }
 
+// DANE-A10, D-14: what anybody on the path may have said in clear text keeps the mail waiting, and bounces nothing.
+TEST(Channel, AForgedGreetingEndsNothingForGood) {
+    using enum dane::Requirement;
+    for (const auto requirement : {none, may, encrypt, dane, pkix, mta_sts}) {
+        Case c{{{"", "521 5.3.2 never"}}};
+        c.requirement = requirement;
+        const auto run = play(c);
+        ASSERT_TRUE(run.no_channel) << dane::word(requirement);
+        EXPECT_EQ(run.no_channel->code, 521);
+        EXPECT_EQ(run.no_channel->permanent, requirement == none || requirement == may) << dane::word(requirement);
+    }
+}
+
+TEST(Channel, ADaneTaMatchServesOnlyWhoAcceptsItsName) { // DANE-115, D-24
+    dane::HostPlan host;
+    host.reference_names = {"mx.example", "one.example"};
+    const auto opened_by = [](std::uint8_t usage, std::string matched) {
+        return tls::Matched{{usage, 1, 1, ""}, 0, std::move(matched)};
+    };
+    EXPECT_TRUE(accepts(host, opened_by(3, "")));
+    EXPECT_TRUE(accepts(host, opened_by(2, "one.example")));
+    EXPECT_FALSE(accepts(host, opened_by(2, "two.example")));
+    EXPECT_FALSE(accepts(host, opened_by(2, ""))); // not known which: none of ours
+}
+
 TEST(Channel, OurOwnNameInTheGreetingIsALoopOnPort25Only) { // SC-008: the lab's port is another one
     const auto run = play({{{"", greeting},
                             {"EHLO", "250 relay.example"},

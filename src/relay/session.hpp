@@ -21,7 +21,7 @@ struct Transaction {
     std::shared_ptr<const Access> access; // as at MAIL (SS-095)
     message::Envelope envelope;
     std::vector<message::Recipient> recipients;
-    std::unordered_set<std::string> seen; // recipients in one form: each gets one copy
+    std::unordered_set<std::string> seen; // recipients in one form, with their DSN parameters: each gets one copy
     Bytes reserved = 0;
     std::unique_ptr<Intake> intake; // from DATA or the first BDAT on
     smtp::BdatDecoder bdat;

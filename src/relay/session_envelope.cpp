@@ -2,6 +2,7 @@
 #include "session.hpp"
 
 #include "danelaw/base/limits.hpp"
+#include "danelaw/smtp/command_out.hpp"
 
 namespace danelaw::relay {
 
@@ -92,11 +93,13 @@ std::optional<ServerReply> Session::add_recipient(smtp::RcptCommand command) {
     if (t.recipients.size() >= t.access->settings->limits.recipients_per_message)
         return ServerReply{452, "4.5.3", "Too many recipients"}; // SS-022
     auto mailbox = smtp::parse_mailbox(r.address, smtp::Syntax::sloppy);
-    std::string once = (mailbox ? mailbox->unquoted_local() : r.address) + '@' + r.domain;
-    if (!t.seen.insert(std::move(once)).second) return std::nullopt; // the same mailbox again: one copy
-    r.number = static_cast<std::uint32_t>(t.recipients.size());
     r.orcpt = std::move(command.orcpt);
     r.notify = command.notify;
+    // The same mailbox again is one copy, unless somebody else is to be told of it in another way (DQ-060).
+    std::string once = (mailbox ? mailbox->unquoted_local() : r.address) + '@' + r.domain;
+    once += '\n' + smtp::notify_text(r.notify) + '\n' + r.orcpt;
+    if (!t.seen.insert(std::move(once)).second) return std::nullopt;
+    r.number = static_cast<std::uint32_t>(t.recipients.size());
     if (core_.hooks.on_hold && core_.hooks.on_hold(r.domain)) r.state = message::RecipientState::held;
     t.recipients.push_back(std::move(r));
     return std::nullopt;

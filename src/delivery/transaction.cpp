@@ -196,22 +196,28 @@ class Transaction {
     Task<void> stream_content() {
         smtp::DotStuffer stuffer;
         std::string out;
+        Bytes sent = 0;
         for (std::uint32_t sequence = 0;; ++sequence) {
             auto piece = co_await content_.piece(sequence);
-            if (!piece) { // never end a message that is not whole: the connection is all that can be given up
-                lost_ = piece.error();
-                lost_->detail = "the stored content can't be read: " + lost_->detail;
-                channel_.close();
-                co_return;
-            }
+            if (!piece) co_return give_up_content(piece.error());
             if (piece->empty()) break;
+            sent += piece->size();
             stuffer.feed(*piece, out);
             co_await write_end(out);
             out.clear();
             if (lost_) co_return;
         }
+        if (sent != needs_.size) // its end is missing, or it is another message's
+            co_return give_up_content(Error{Errc::damaged, fmt::format("{} of {} octets", sent, needs_.size)});
         stuffer.finish(out);
         co_await write_end(out);
+    }
+
+    // Never end a message that is not whole: the connection is all that can be given up.
+    void give_up_content(Error why) {
+        lost_ = std::move(why);
+        lost_->detail = "the stored content can't be read: " + lost_->detail;
+        channel_.close();
     }
 
     Task<void> write_end(std::string_view octets) {

@@ -19,6 +19,7 @@ using message::RecipientState;
 // DQ-062: that many notices at once to one sender, then one every so often; none is dropped.
 constexpr int burst = 100;
 constexpr Millis spacing = std::chrono::seconds(10);
+constexpr Millis longest_wait = std::chrono::hours(24); // also when the clock was wrong at an earlier one
 
 std::optional<message::Event> event_of(const store::RecipientUpdate& update, const message::Recipient& recipient,
                                        const message::Envelope& envelope, const NoticeSettings& settings, Time now) {
@@ -55,7 +56,7 @@ Time Pacer::slot(const std::string& sender, Time now) {
     constexpr std::size_t most = 10000;
     if (next_.size() > most) std::erase_if(next_, [now](const auto& entry) { return entry.second <= now; });
     auto& full = next_[sender];
-    full = std::max(full, now) + spacing;
+    full = std::clamp(full, now, now + longest_wait) + spacing;
     const auto at = full - spacing * burst;
     return std::max(at, now);
 }
@@ -102,14 +103,12 @@ Task<std::string> NoticeMaker::returned(const message::Envelope& envelope, messa
         }
         if (piece->empty()) break;
         out += *piece;
-        if (portion == message::Portion::full) continue;
-        // The piece goes on into the body, which must not be returned (DQ-052, RFC 8689 5).
-        if (const auto end = out.find("\r\n\r\n"); end != std::string::npos) {
-            out.resize(end + 2);
-            break;
-        }
+        if (portion == message::Portion::header && out.find("\r\n\r\n") != std::string::npos) break;
     }
-    co_return out;
+    if (portion == message::Portion::full) co_return out;
+    // What was read goes on into the body, which must not be returned, or ends within a field (DQ-052, H123, RFC 8689
+    // 5).
+    co_return message::header_section(out, most);
 }
 
 Task<void> NoticeMaker::add(Notices& out, const store::Message& message, Action action,

@@ -39,6 +39,7 @@ struct Case {
     dane::Requirement requirement = dane::Requirement::none;
     ChannelRules::Protection protection = ChannelRules::Protection::as_planned;
     bool clear_after_failed_tls = false;
+    Bytes missing = 0; // octets that the store no longer has
 };
 
 Task<void> one_transaction(Endpoint endpoint, Case c, Run& run) {
@@ -61,7 +62,7 @@ Task<void> one_transaction(Endpoint endpoint, Case c, Run& run) {
     run.finding = channel->finding;
     message::Envelope envelope;
     envelope.reverse_path = "a@client.example";
-    envelope.content.size = c.content.size();
+    envelope.content.size = c.content.size() + c.missing;
     std::vector<message::Recipient> recipients(c.recipients);
     std::vector<const message::Recipient*> list;
     for (std::uint32_t n = 0; n < c.recipients; ++n) {
@@ -104,6 +105,16 @@ TEST(Transaction, DeliversWithDotsDoubledAndBack) { // SC-037, SC-050
     EXPECT_EQ(run.seen.content, "Subject: x\r\n\r\n.dot\r\n");
     EXPECT_EQ(run.seen.unexpected, "");
     EXPECT_EQ(run.seen.commands.back(), "QUIT");
+}
+
+TEST(Transaction, NeverEndsAMessageThatIsNotWhole) { // DQ-011: its last piece is gone from the store
+    Case c{with_replies(pipelining, {"250 ok"}, "250 ok", "354 go", "250 2.0.0 taken")};
+    c.missing = 1;
+    const auto run = play(c);
+    EXPECT_EQ(run.of(0), Verdict::deferred);
+    EXPECT_NE(run.result.recipients.at(0).text.find("can't be read"), std::string::npos);
+    EXPECT_FALSE(run.result.channel_usable);
+    EXPECT_FALSE(run.result.possible_duplicate);
 }
 
 struct FateRow {

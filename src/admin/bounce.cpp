@@ -3,6 +3,7 @@
 #include "queue_api.hpp"
 
 #include <algorithm>
+#include <optional>
 
 namespace danelaw::admin {
 namespace {
@@ -72,9 +73,12 @@ Task<Result<void>> bounce_one(Context& context, std::string id, const store::Fil
 
 } // namespace
 
+// One that can't be bounced now keeps none of the others from it, and is tried again like any mail: what was claimed
+// for us goes back.
 Task<Result<store::Queue::Acted>> bounce(Context& context, store::Filter filter, BounceWords words) {
     store::Queue::Acted total;
-    for (bool more = true; more;) {
+    std::optional<Error> trouble;
+    for (bool more = true; more && !trouble;) {
         auto acted = co_await context.queue.act(store::Queue::Action::bounce, filter, context.clock.now());
         if (!acted) co_return fail(acted.error());
         more = acted->more && !acted->ids.empty();
@@ -84,11 +88,15 @@ Task<Result<store::Queue::Acted>> bounce(Context& context, store::Filter filter,
         for (const std::string& id : acted->ids) {
             auto done = co_await bounce_one(context, id, filter, words);
             // Delivered or deleted meanwhile: nothing left to bounce.
-            if (!done && done.error().code != Errc::stale && done.error().code != Errc::not_found) {
-                co_return fail(done.error());
-            }
+            if (!done && done.error().code != Errc::stale && done.error().code != Errc::not_found)
+                trouble = done.error();
         }
+        if (!trouble) continue;
+        // What was recorded is nobody's any more, and giving it back does nothing.
+        (void)co_await context.queue.release(std::move(acted->claimed));
+        if (context.holds_changed) context.holds_changed(); // the agent looks into the store again
     }
+    if (trouble) co_return fail(*trouble);
     co_return total;
 }
 

@@ -151,7 +151,23 @@ Task<void> read_holds(Agent::State& s, Time now) {
     s.holds_again = again == Millis::max() ? Time::max() : now + again;
 }
 
+Task<void> bring_back(Agent::State& s, Time now) {
+    if (!s.bring_back) co_return;
+    const schedule::RetryRules rules{s.parts.settings()->queue.retry, {}};
+    store::Filter filter;
+    filter.due_after = std::max(schedule::latest_attempt(rules, now), now + *s.bring_back);
+    auto acted = co_await s.parts.queue.act(store::Queue::Action::flush, std::move(filter), now);
+    if (!acted) co_return; // the claim that follows tells of it; tried again with the next one
+    s.bring_back.reset();
+    if (acted->recipients > 0)
+        s.parts.log.event(log::Level::warn, "store",
+                          {{"text", "the clock was wrong: mail that waited for a time far away is due now"},
+                           {"messages", acted->messages},
+                           {"recipients", acted->recipients}});
+}
+
 Task<void> claim_due(Agent::State& s, Time now) {
+    co_await bring_back(s, now);
     co_await read_holds(s, now);
     if (s.parts.queue.sharing() != s.sharing) take_rules(s);
     store::ClaimRequest request;
@@ -188,8 +204,14 @@ Task<void> claim_due(Agent::State& s, Time now) {
 
 Task<void> deliver_one(Agent::State& s, schedule::Lanes<store::Job>::Start start) {
     Delivery delivery(s, std::move(start));
-    co_await delivery.run();
+    std::string bug;
+    try {
+        co_await delivery.run();
+    } catch (const std::exception& e) { // costs its message an attempt, not its place in the queue or the lane's
+        bug = e.what();
+    }
     delivery.leave_lane();
+    if (!bug.empty()) co_await delivery.after_bug(std::move(bug));
 }
 
 } // namespace
@@ -197,14 +219,18 @@ Task<void> deliver_one(Agent::State& s, schedule::Lanes<store::Job>::Start start
 Task<void> Agent::run() {
     auto& s = *state_;
     while (!s.stopping) {
+        if (s.guarded.went_back(s.parts.clock.now(), uptime())) {
+            s.bring_back = Millis{0};
+            s.next_claim = s.holds_again = Time{};
+        }
         const auto now = s.now();
         if (s.more_in_store || now >= s.next_claim) co_await claim_due(s, now);
         while (!s.stopping) {
-            auto start = s.lanes.next(now);
+            auto start = s.lanes.next(Agent::State::lane_now());
             if (!start) break;
             s.tasks.spawn("delivery", deliver_one(s, std::move(*start)));
         }
-        s.lanes.tidy(now);
+        s.lanes.tidy(Agent::State::lane_now());
         if (s.stopping) break;
         if (s.more_in_store && s.lanes.waiting() < most_waiting / 2 && s.next_claim <= now) continue;
         const auto until = std::clamp<Millis>(s.next_claim - s.now(), Millis{1}, longest_wait);

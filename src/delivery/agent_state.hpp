@@ -5,6 +5,7 @@
 #include "danelaw/delivery/hold_rules.hpp"
 
 #include <ctime>
+#include <optional>
 
 namespace danelaw::delivery {
 
@@ -19,6 +20,8 @@ struct Agent::State {
     explicit State(Parts p);
 
     Time now() const { return guarded.for_schedule(parts.clock.now(), uptime()); }
+    // Time of the lanes: only passes, whatever is done to the clock. A rest begun under a wrong clock ends (DQ-012).
+    static Time lane_now() { return Time{uptime()}; }
     Time age_now() const { return guarded.for_expiry(parts.clock.now(), uptime()); }
     schedule::RetryRules retry_rules(const message::Envelope& envelope) const;
     ChannelRules channel_rules() const;
@@ -38,7 +41,10 @@ struct Agent::State {
     std::vector<HoldRule> holds;
     bool holds_known = false; // nothing is delivered before the operator's word is
     Time holds_again{};       // when to read them again; another relay may have been told
-    std::size_t sharing = 1;  // relays alive on the queue: what is per destination is divided among them
+    // What waits for a time further away than a retry and this is due at once: a wrong clock put it there, of this run
+    // or of one before (DQ-012). At a start notices that are being spaced out (DQ-062) keep a day of it.
+    std::optional<Millis> bring_back = std::chrono::hours(24);
+    std::size_t sharing = 1; // relays alive on the queue: what is per destination is divided among them
 };
 
 } // namespace danelaw::delivery

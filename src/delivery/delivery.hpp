@@ -30,6 +30,8 @@ class Delivery {
     schedule::Pause pause;
     // Its place in the lane is free once the servers have answered, while the outcome is still on its way to the disk.
     void leave_lane();
+    // run() threw: what was sent is recorded, the rest is tried again later.
+    Task<void> after_bug(std::string what);
 
   private:
     enum class Next { address, host, done };
@@ -90,6 +92,7 @@ class Delivery {
     bool unanswered_ = false;                // the last transaction left recipients without a word
     std::set<std::uint32_t> unsecured_dane_; // recipients reached by DANE behind an insecure MX RRset (DANE-028)
     bool left_lane_ = false;
+    bool recorded_ = false;
     std::set<std::uint32_t> answered_here_; // recipients that the present host has answered for
 };
 

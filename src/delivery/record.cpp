@@ -43,7 +43,7 @@ store::RecipientUpdate Delivery::update_for(const message::Recipient& recipient,
 
 void Delivery::leave_lane() {
     if (std::exchange(left_lane_, true)) return;
-    agent_.lanes.finished(start_.lane, signal, agent_.now(), std::move(pause));
+    agent_.lanes.finished(start_.lane, signal, Agent::State::lane_now(), std::move(pause));
     agent_.wakeup.notify();
 }
 
@@ -64,6 +64,7 @@ Task<void> Delivery::record() {
     for (;;) { // a result that can't be written is written later: the message must not go out again meanwhile (H127)
         auto recorded = co_await agent_.parts.queue.record(entry);
         if (recorded) {
+            recorded_ = true;
             for (const auto& update : updates)
                 if (update.state == message::RecipientState::queued && update.next_attempt < agent_.next_claim) {
                     agent_.next_claim = update.next_attempt;
@@ -86,6 +87,38 @@ Task<void> Delivery::record() {
         if (!co_await net::pause_until(net::deadline_after(wait))) co_return;
         wait = std::min(wait * 2, longest_pause);
     }
+}
+
+// Whatever went wrong may have been on the way to a notice: who was refused is tried again too, so that the sender
+// hears of it.
+Task<void> Delivery::after_bug(std::string what) {
+    const auto& job = start_.job;
+    agent_.parts.log.event(log::Level::error, "bug", {{"task", "delivery"}, {"id", job.id}, {"text", what}});
+    if (recorded_) co_return;
+    const auto settings = agent_.parts.settings();
+    const schedule::RetryRules rules{settings->queue.retry, settings->queue.lifetime};
+    store::Record entry;
+    entry.id = job.id;
+    entry.fence = job.fence;
+    entry.attempts = trace_;
+    for (const auto number : job.recipients) {
+        store::RecipientUpdate update;
+        update.number = number;
+        const auto decided = outcomes_.find(number);
+        if (decided != outcomes_.end() && decided->second.verdict == Verdict::delivered) {
+            update.state = message::RecipientState::delivered;
+            update.outcome = std::move(decided->second);
+        } else {
+            update.next_attempt = schedule::next_attempt(rules, job.attempts + 1, agent_.now(), agent_.rng);
+            agent_.next_claim = std::min(agent_.next_claim, update.next_attempt);
+            update.outcome.emplace();
+            update.outcome->enhanced = "4.3.0";
+            update.outcome->text = "an error of this relay: " + printable(what, 200);
+        }
+        entry.updates.push_back(std::move(update));
+    }
+    if (!co_await agent_.parts.queue.record(std::move(entry))) co_await give_back();
+    agent_.wakeup.notify();
 }
 
 Task<Result<void>> Delivery::bounce(std::string text) {

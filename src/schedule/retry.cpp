@@ -16,8 +16,30 @@ Time next_attempt(const RetryRules& rules, std::uint32_t attempts, Time now, Rng
     return now + Millis{base + jitter};
 }
 
+Time latest_attempt(const RetryRules& rules, Time now) {
+    Millis longest{};
+    for (const auto& interval : rules.retry) longest = std::max(longest, interval);
+    return now + longest * 5 / 4 + std::chrono::minutes(1); // jitter is within ±15 %
+}
+
 bool expired(const RetryRules& rules, Time received_at, Time now) {
     return now - received_at >= rules.lifetime;
+}
+
+bool GuardedTime::went_back(Time wall, Millis uptime) {
+    constexpr Millis step = std::chrono::minutes(1), proven = std::chrono::hours(24);
+    const Millis ahead = wall - expected(uptime);
+    const Millis moved = ahead - ahead_;
+    if (moved > step || moved < -step) {
+        ahead_ = ahead;
+        ahead_since_ = uptime;
+        return moved < -step;
+    }
+    if (uptime - ahead_since_ < proven) return false;
+    wall_start_ = wall;
+    uptime_start_ = ahead_since_ = uptime;
+    ahead_ = {};
+    return ahead < -step; // until now the schedule had gone on by the time that passed
 }
 
 Time GuardedTime::for_schedule(Time wall, Millis uptime) const {

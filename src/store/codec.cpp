@@ -273,6 +273,7 @@ bool concerns(const Filter& filter, const message::Recipient& r) {
         const auto key = tried(r.last).host;
         if (key.empty() || key < range.first || key >= range.end) return false;
     }
+    if (filter.due_after && r.next_attempt <= *filter.due_after) return false;
     return filter.reason.empty() || (r.last && word(r.last->reason) == filter.reason);
 }
 

@@ -164,7 +164,7 @@ class Embedded final : public Backend {
     void update_recipient(std::int64_t num, const RecipientRow& row);
     void close_message(std::int64_t num, std::span<const RecipientRow> rows, const std::vector<std::string>& attempts,
                        Batch& batch, ActWork::Trace trace = ActWork::Trace::keep);
-    std::uint64_t act_on(const ActWork& work, const Selection::Picked& picked, Batch& batch);
+    std::uint64_t act_on(ActWork& work, const Selection::Picked& picked, Batch& batch);
     void note_missing(ActWork& work);
 
     void claim(ClaimWork& work);

@@ -12,7 +12,7 @@ constexpr std::size_t slice_scan = 4000;
 
 bool names_nothing(const Filter& f) {
     return f.ids.empty() && f.domain.empty() && f.sender.empty() && f.state.empty() && f.reason.empty() &&
-           f.host.empty() && !f.older_than;
+           f.host.empty() && !f.older_than && !f.due_after;
 }
 
 // The row after the action; false: not concerned.
@@ -32,6 +32,18 @@ bool change(RecipientRow& row, Queue::Action action, std::int64_t now, bool clai
     case Queue::Action::bounce: return true;
     }
     return false;
+}
+
+// What a delivery of ours has in hand stays with it: that must not be given back by the caller.
+void note_claimed(ActWork& work, const message::Envelope& envelope, const RecipientRow& row) {
+    auto& jobs = work.slice.claimed;
+    if (jobs.empty() || jobs.back().id != envelope.id || jobs.back().domain != row.domain) {
+        Job job;
+        job.id = envelope.id;
+        job.domain = row.domain;
+        jobs.push_back(std::move(job));
+    }
+    jobs.back().recipients.push_back(row.number);
 }
 
 } // namespace
@@ -69,7 +81,7 @@ void Embedded::note_missing(ActWork& work) {
 }
 
 // How many recipients were concerned.
-std::uint64_t Embedded::act_on(const ActWork& work, const Selection::Picked& picked, Batch& batch) {
+std::uint64_t Embedded::act_on(ActWork& work, const Selection::Picked& picked, Batch& batch) {
     std::uint64_t touched = 0;
     auto rows = rows_of(db_, picked.num);
     std::int64_t closed = 0;
@@ -80,8 +92,10 @@ std::uint64_t Embedded::act_on(const ActWork& work, const Selection::Picked& pic
         auto before = row;
         if (!change(row, work.action, millis(work.now), claims_.has(picked.num, row.number))) continue;
         ++touched;
-        if (work.action == Queue::Action::bounce)
+        if (work.action == Queue::Action::bounce) {
+            if (!claims_.has(picked.num, row.number)) note_claimed(work, picked.message.envelope, row);
             batch.claims.push_back({picked.num, row.domain, {{row.number, row.attempts > 0}}});
+        }
         if (row.state == before.state && row.due == before.due) continue;
         batch.count(before, -1);
         batch.count(row, 1);

@@ -91,6 +91,11 @@ Selection::Candidates Selection::candidates(const Filter& filter, std::size_t sc
                           domain, beyond, scan));
     }
     if (auto found_by_attempt = by_last_attempt(filter, scan, beyond)) return std::move(*found_by_attempt);
+    if (filter.due_after)
+        return collect(
+            db_.query("SELECT DISTINCT key >> 16 FROM recipient INDEXED BY recipient_due WHERE state = 0 AND "
+                      "due > ? AND key > ? ORDER BY 1 LIMIT ?",
+                      millis(*filter.due_after), beyond, scan));
     if (filter.state == "held")
         return collect(db_.query("SELECT DISTINCT key >> 16 FROM recipient INDEXED BY recipient_held WHERE state = 5 "
                                  "AND key > ? ORDER BY 1 LIMIT ?",

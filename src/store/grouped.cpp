@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 namespace danelaw::store {
@@ -191,6 +192,7 @@ void GroupedQueue::finish(const std::shared_ptr<Op>& op) {
         auto room = acted_ids - std::min(acted_ids, ids.size());
         auto count = static_cast<std::ptrdiff_t>(std::min(room, act->slice.ids.size()));
         ids.insert(ids.end(), act->slice.ids.begin(), act->slice.ids.begin() + count);
+        std::ranges::move(act->slice.claimed, std::back_inserter(act->acted.claimed));
         auto& missing = act->slice.missing;
         act->acted.missing.insert(act->acted.missing.end(), missing.begin(), missing.end());
         act->cursor = act->next;

@@ -13,7 +13,7 @@ constexpr Millis bounce_time = std::chrono::minutes(2); // to record what an act
 
 bool names_nothing(const Filter& f) {
     return f.ids.empty() && f.domain.empty() && f.sender.empty() && f.state.empty() && f.reason.empty() &&
-           f.host.empty() && !f.older_than;
+           f.host.empty() && !f.older_than && !f.due_after;
 }
 
 std::string next(const Params& p) {
@@ -38,6 +38,10 @@ std::string shared_concerns(const Filter& filter, Params& p) {
         sql += " AND r.host <> '' AND r.host >= " + next(p) + "::text";
         p.text(range.end);
         sql += " AND r.host < " + next(p) + "::text";
+    }
+    if (filter.due_after) {
+        p.number(millis(*filter.due_after));
+        sql += " AND r.due > " + next(p) + "::bigint";
     }
     return sql;
 }

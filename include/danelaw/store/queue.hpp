@@ -90,6 +90,7 @@ struct Filter {
     std::vector<std::string> ids;
     std::string domain, sender, state, reason, host;
     std::optional<Millis> older_than; // measured from `now` (act() sets it)
+    std::optional<Time> due_after;    // recipients that wait beyond this time
     bool all = false;
     Time now{};
 };
@@ -167,6 +168,9 @@ class Queue {
         std::vector<std::string> ids;     // the first acted_ids of the messages
         std::vector<std::string> missing; // named ids that are not in the queue
         bool more = false;                // bounce: `ids` is full; record those, then call again
+        // bounce: what was claimed for the caller by it, who releases what can't be recorded. The shared store's claims
+        // end by themselves.
+        std::vector<Job> claimed;
     };
     // flush: due now. hold: not claimed until released. release: no longer held, due now. remove: closed without DSN;
     // record() of what was claimed then gets errc::stale. bounce: claims them for the caller, who records the bounces

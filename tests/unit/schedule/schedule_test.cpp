@@ -58,6 +58,42 @@ TEST(Guarded, ClockJumpsNeitherStopNorExpireTheQueue) { // DQ-012, H128
     EXPECT_EQ(g.for_expiry(t0 + 240h, 1000ms + Millis{240h}), t0 + 240h);
 }
 
+TEST(Guarded, TellsWhenTheClockWentBack) { // DQ-012, H128
+    GuardedTime g(t0, 1000ms);
+    EXPECT_FALSE(g.went_back(t0 + 60s, 61'000ms));
+    EXPECT_FALSE(g.went_back(t0 + 240h + 70s, 71'000ms)); // a jump forward: nothing to bring back yet
+    EXPECT_FALSE(g.went_back(t0 + 240h + 80s, 81'000ms));
+    EXPECT_TRUE(g.went_back(t0 + 101s, 101'000ms)); // and back: what was put off meanwhile is far away
+    EXPECT_FALSE(g.went_back(t0 + 110s, 111'000ms));
+    EXPECT_FALSE(g.went_back(t0 + 121s - 59s, 121'000ms)); // slewing is none
+}
+
+TEST(Guarded, BelievesAClockThatGoesRightForADay) { // DQ-012: set forward after a start in the past, mail expires again
+    GuardedTime g(t0, 0ms);
+    const auto right = [](Millis uptime) { return t0 + 240h + uptime; };
+    for (Millis up = 1h; up < 25h; up += 1h) {
+        EXPECT_FALSE(g.went_back(right(up), up));
+        EXPECT_EQ(g.for_expiry(right(up), up), t0 + up + 1h);
+    }
+    EXPECT_FALSE(g.went_back(right(25h), 25h));
+    EXPECT_EQ(g.for_expiry(right(25h), 25h), right(25h));
+}
+
+TEST(Guarded, BelievesAClockSetBackForADay) { // DQ-012: and then the schedule goes back with it
+    GuardedTime g(t0 + 240h, 0ms);
+    EXPECT_TRUE(g.went_back(t0 + 1h, 1h));
+    EXPECT_FALSE(g.went_back(t0 + 2h, 2h));
+    EXPECT_EQ(g.for_schedule(t0 + 2h, 2h), t0 + 242h);
+    EXPECT_TRUE(g.went_back(t0 + 25h, 25h));
+    EXPECT_EQ(g.for_schedule(t0 + 25h, 25h), t0 + 25h);
+}
+
+TEST(Retry, NothingIsPutOffFurtherThanTheLatest) { // DQ-012
+    SystemRng rng;
+    for (std::uint32_t attempts = 0; attempts < 20; ++attempts)
+        EXPECT_LT(next_attempt(rules(), attempts, t0, rng), latest_attempt(rules(), t0));
+}
+
 LaneRules lane_rules() {
     LaneRules r;
     r.total = 10;

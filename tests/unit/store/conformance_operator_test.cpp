@@ -179,6 +179,44 @@ TEST_P(Operator, BounceClaimsForTheCaller) {
     EXPECT_TRUE(record(record_of(id_of(m), {update(0, RecipientState::bounced)}))->removed);
 }
 
+// What can't be recorded is given back by the caller, and only that: what a delivery has in hand stays with it.
+TEST_P(Operator, BounceThatIsNotRecordedGoesBack) {
+    auto tried = sample({"a@one.example"}), waiting = sample({"b@one.example"});
+    add(tried);
+    add(waiting, Claiming::later);
+    auto acted = run(queue->act(Queue::Action::bounce, everything(), at(1)));
+    ASSERT_TRUE(acted);
+    EXPECT_EQ(acted->ids.size(), 2U);
+    if (std::string(GetParam().name) != "sqlite") return; // the shared store's claims end by themselves
+    ASSERT_EQ(acted->claimed.size(), 1U);
+    ASSERT_TRUE(run(queue->release(acted->claimed)));
+    auto jobs = claim(claim_at(at(10)));
+    ASSERT_EQ(jobs.size(), 1U);
+    EXPECT_EQ(jobs[0].id, id_of(waiting));
+}
+
+// DQ-012: a wrong clock put them a year away.
+TEST_P(Operator, FlushOfWhatWaitsTooLong) {
+    auto soon = sample({"a@one.example", "b@two.example"}), far = sample({"a@one.example", "b@two.example"});
+    for (const auto* m : {&soon, &far}) {
+        auto jobs = add(*m);
+        const auto due = m == &far ? at(365 * 24 * 3600) : at(3600);
+        ASSERT_TRUE(record(record_of(id_of(*m), {update(0, RecipientState::queued, due)}), jobs));
+        ASSERT_TRUE(record(record_of(id_of(*m), {update(1, RecipientState::queued, at(3600))}), jobs));
+    }
+    Filter late;
+    late.due_after = at(24 * 3600);
+    auto acted = run(queue->act(Queue::Action::flush, late, at(10)));
+    ASSERT_TRUE(acted);
+    EXPECT_EQ(acted->messages, 1U);
+    EXPECT_EQ(acted->recipients, 1U);
+    auto jobs = claim(claim_at(at(10)));
+    ASSERT_EQ(jobs.size(), 1U);
+    EXPECT_EQ(jobs[0].id, id_of(far));
+    EXPECT_EQ(jobs[0].recipients, std::vector<std::uint32_t>{0});
+    EXPECT_EQ(run(queue->act(Queue::Action::flush, late, at(11)))->recipients, 0U);
+}
+
 TEST_P(Operator, BounceOfManyGoesInRounds) {
     std::vector<Task<Result<std::vector<Job>>>> tasks;
     for (std::size_t i = 0; i < Queue::acted_ids + 5; ++i)

@@ -6,7 +6,6 @@
 
 #include <fstream>
 #include <systemd/sd-daemon.h>
-#include <thread>
 
 namespace danelaw::app {
 namespace {
@@ -91,7 +90,7 @@ Result<store::Opened> Daemon::open_shared() {
         }
         ::sd_notifyf(0, "STATUS=waiting for the database\nEXTEND_TIMEOUT_USEC=%lld",
                      static_cast<long long>(std::chrono::microseconds(longest_pause * 3).count()));
-        std::this_thread::sleep_for(pause);
+        if (listen_for(pause) == Told::to_stop) return fail(Errc::cancelled, "told to stop");
     }
 }
 

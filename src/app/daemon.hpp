@@ -16,6 +16,8 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 
+#include <csignal>
+
 namespace danelaw::app {
 
 class Daemon {
@@ -24,7 +26,8 @@ class Daemon {
     ~Daemon();
 
     log::Log& log() { return *log_; }
-    // Opens queue, resolver and listeners. Errc::config where the configuration is to blame.
+    // Opens queue, resolver and listeners. Errc::config where the configuration is to blame, Errc::cancelled when told
+    // to stop meanwhile.
     Result<void> open();
     // Serves until a signal, drains, and answers the exit status.
     int run();
@@ -42,12 +45,15 @@ class Daemon {
     admin::Context admin_context();
 
     net::Task<void> live();
-    net::Task<void> wait_for_signals(boost::asio::signal_set& signals);
+    net::Task<void> wait_for_signals();
+    enum class Told { nothing, to_stop };
+    Told listen_for(Millis pause); // before the loop runs
     net::Task<void> drain();
     void reload();
     void announce_ready();
 
     boost::asio::io_context io_{1};
+    boost::asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGHUP}; // from the start: one that comes early is kept
     SystemClock clock_;
     SystemRng rng_;
     Time started_ = clock_.now();

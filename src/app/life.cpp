@@ -109,12 +109,26 @@ void Daemon::reload() {
     ::sd_notify(0, "READY=1");
 }
 
-net::Task<void> Daemon::wait_for_signals(asio::signal_set& signals) {
+net::Task<void> Daemon::wait_for_signals() {
     for (;;) {
-        const auto [error, number] = co_await signals.async_wait(asio::as_tuple(asio::use_awaitable));
+        const auto [error, number] = co_await signals_.async_wait(asio::as_tuple(asio::use_awaitable));
         if (error || number != SIGHUP) co_return;
         reload();
     }
+}
+
+Daemon::Told Daemon::listen_for(Millis pause) {
+    Told told = Told::nothing;
+    const auto heard = [&](boost::system::error_code error, int number) {
+        if (!error && number != SIGHUP) told = Told::to_stop; // what was read is as new as it can be
+    };
+    signals_.async_wait(heard);
+    io_.run_one_for(pause);
+    signals_.cancel();
+    io_.restart();
+    io_.poll();
+    io_.restart();
+    return told;
 }
 
 // No new connections; deliveries in flight end exactly once; then what is counted goes to the store, and the store
@@ -150,9 +164,8 @@ net::Task<void> Daemon::live() {
         tasks_->spawn("tls counter", tls_counter_->run());
         tasks_->spawn("tls reporter", tls_reporter_->run());
     }
-    asio::signal_set signals(io_, SIGTERM, SIGINT, SIGHUP); // from the moment on at which we say that we are ready
     announce_ready();
-    co_await wait_for_signals(signals);
+    co_await wait_for_signals();
     co_await drain();
 }
 

@@ -16,6 +16,7 @@ int serve(const std::string& config_file) {
     net::ignore_sigpipe();
     Daemon daemon(std::move(loaded.settings));
     if (const auto opened = daemon.open(); !opened) {
+        if (opened.error().code == Errc::cancelled) return 0;
         daemon.log().event(log::Level::error, "start-failed", {{"text", opened.error().detail}});
         std::cerr << "danelaw: " << opened.error().detail << "\n";
         return opened.error().code == Errc::config ? 2 : 1;

@@ -158,6 +158,23 @@ def test_start_waits_for_the_database(world, shared, server):
     shared.send(mx.user()).gone()
 
 
+def test_a_signal_while_it_waits(shared, server):
+    """Contract: SIGHUP ends nothing; SIGTERM is a clean end at any time."""
+    server.stop()
+    shared.start(wait=False)
+    shared.events.wait_for(lambda e: e.get('event') == 'store', what='store')
+    shared.process.send_signal(signal.SIGHUP)
+    server.start()
+    shared.events.wait_for(lambda e: e.get('event') == 'ready', what='ready')
+    shared.stop()
+    server.stop()
+    seen = len(shared.events)
+    shared.start(wait=False)
+    shared.events.wait_for(lambda e: e.get('event') == 'store', start=seen, what='store')
+    assert shared.stop() == 0
+    server.start()
+
+
 def test_a_newer_queue_is_left_alone(shared, server):
     """DQ-064."""
     shared.restart()

@@ -3,6 +3,7 @@
 It asks the server of the zone that holds the name, and hands the answer through `edit`. Forwarders in the field strip
 signatures, claim to have validated, or refuse: RFC 4035 3.2, RFC 7672 2.1.3.
 """
+import contextlib
 import socket
 import threading
 
@@ -21,7 +22,8 @@ class Forwarder:
         self.asked = []
         self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._sock.bind((address, port))
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._server = threading.Thread(target=self._serve, daemon=True)
+        self._server.start()
 
     def configure(self, relay):
         return relay.configure(dns={'stub_zones': [], 'forwarders': [self.at]})
@@ -38,6 +40,8 @@ class Forwarder:
             try:
                 data, peer = self._sock.recvfrom(4096)
             except OSError:
+                return
+            if not data:
                 return
             threading.Thread(target=self._answer, args=(data, peer), daemon=True).start()
 
@@ -56,6 +60,9 @@ class Forwarder:
             self._sock.sendto(answer.to_wire(max_size=65535), peer)
 
     def close(self):
+        with contextlib.suppress(OSError):          # it is not connected, but whoever waits for a packet is woken
+            self._sock.shutdown(socket.SHUT_RDWR)
+        self._server.join()                         # until then the address is taken
         self._sock.close()
 
 

@@ -1,159 +1,160 @@
-// Which request is answered by what. One table of endpoints; access is decided before it is read.
+// Which request is answered by what. One table of endpoints; access is decided before any of them is asked.
 #include "danelaw/admin/api.hpp"
 
+#include "endpoints.hpp"
 #include "queue_api.hpp"
-
-#include <openssl/crypto.h>
 
 namespace danelaw::admin {
 namespace {
 
-namespace json = boost::json;
 using Action = store::Queue::Action;
+using Id = std::string_view; // what stands for {id} in the path
 
-constexpr std::size_t destinations_shown = 20;
+using Answer = Task<http::Response> (*)(Context&, const http::Request&, Id);
 
-// Is the Host header one that a browser can't be tricked into by DNS (rebinding)? Only asked without a token.
-bool local_host_header(const http::Request& request) {
-    const auto host = http::find(request.headers, "Host");
-    if (!host) return true; // not a browser
-    std::string_view name = *host;
-    if (name.starts_with('[')) {
-        name = name.substr(1, name.find(']') - 1);
-    } else {
-        name = name.substr(0, name.find(':'));
-    }
-    return name == "localhost" || IpAddress::parse(name).has_value();
-}
-
-bool token_matches(const http::Request& request, const std::string& token) {
-    const auto header = http::find(request.headers, "Authorization");
-    if (!header || !istarts_with(*header, "Bearer ")) return false;
-    const std::string_view given = header->substr(7);
-    return given.size() == token.size() && CRYPTO_memcmp(given.data(), token.data(), token.size()) == 0;
-}
-
-// A unix socket is guarded by its file's permissions; beyond it a token where one is set (contract: admin.token_file).
-std::optional<http::Response> refuse(const Context& context, const http::Request& request) {
-    const std::string_view path = request.path();
-    if (request.method == "POST") {
-        // A form on a foreign page can't send this type without asking first.
-        const auto type = http::find(request.headers, "Content-Type");
-        if (!type || !istarts_with(*type, "application/json")) return problem(415, "send application/json");
-    }
-    if (request.peer.empty() || path == "/health") return std::nullopt;
-    const std::string token = context.token ? context.token() : "";
-    if (token.empty()) {
-        if (!local_host_header(request)) return problem(403, "this host name is not accepted");
-        return std::nullopt;
-    }
-    if (!token_matches(request, token)) {
-        http::Response r = problem(401, "a token is needed");
-        r.headers.push_back({"WWW-Authenticate", "Bearer"});
-        return r;
-    }
-    return std::nullopt;
-}
-
-Task<Result<StatusFacts>> gather(Context& context) {
-    StatusFacts f;
-    f.now = context.clock.now();
-    f.started = context.started;
-    auto counts = co_await context.queue.counts();
-    if (!counts) co_return fail(counts.error());
-    f.queue = *counts;
-    auto domains = co_await context.queue.domains(destinations_shown);
-    if (!domains) co_return fail(domains.error());
-    f.destinations = std::move(*domains);
-    auto relays = co_await context.queue.relays();
-    if (!relays) co_return fail(relays.error());
-    f.relays = std::move(*relays);
-    f.counters = context.counters.snapshot(f.now);
-    if (context.dns) f.dns = context.dns();
-    if (context.problems) f.problems = context.problems();
-    if (context.warnings) f.warnings = context.warnings();
-    co_return f;
-}
-
-Task<http::Response> health(Context& context) {
-    const std::vector<std::string> problems = context.problems ? context.problems() : std::vector<std::string>{};
-    json::array all;
-    for (const std::string& p : problems) all.emplace_back(p);
-    const json::object body{{"ok", problems.empty()}, {"problems", std::move(all)}};
-    co_return json_response(problems.empty() ? 200 : 503, body);
-}
-
-Task<http::Response> status(Context& context) {
-    auto facts = co_await gather(context);
-    if (!facts) co_return problem(facts.error());
-    co_return json_response(200, status_view(*facts));
-}
-
-Task<http::Response> metrics(Context& context) {
-    auto facts = co_await gather(context);
-    if (!facts) co_return problem(facts.error());
-    http::Response r;
-    r.headers.push_back({"Content-Type", "text/plain; version=0.0.4; charset=utf-8"});
-    r.body = metrics_text(*facts, context.queue.stats());
-    co_return r;
-}
-
-Task<http::Response> tlsrpt(Context& context, const http::Request& request) {
-    std::string day = request.query("day").value_or("");
-    Result<json::value> answer = fail(Errc::unavailable, "TLS reports are off");
-    if (request.method == "POST") {
-        const bool dry = request.query("dry_run").value_or("") == "1";
-        if (context.tlsrpt_send) answer = co_await context.tlsrpt_send(std::move(day), dry);
-    } else if (context.tlsrpt_show) {
-        answer = co_await context.tlsrpt_show(std::move(day));
-    }
-    if (!answer) co_return problem(answer.error());
-    co_return json_response(200, *answer);
-}
-
-struct Named {
-    std::string_view word;
-    Action action;
+struct Endpoint {
+    std::string_view method, path;
+    Door door;
+    Right needs;
+    Answer answer;
 };
-constexpr Named actions[] = {{"flush", Action::flush},
-                             {"hold", Action::hold},
-                             {"release", Action::release},
-                             {"delete", Action::remove},
-                             {"bounce", Action::bounce}};
 
-// /api/queue, /api/queue/ACTION, /api/queue/ID[/trace|/content]
-Task<http::Response> queue(Context& context, const http::Request& request, std::string_view rest) {
-    if (rest.empty()) co_return co_await list_messages(context, request);
-    if (request.method == "POST") {
-        for (const Named& a : actions) {
-            if (rest == a.word) co_return co_await act_on_queue(context, a.action, request);
-        }
-        co_return problem(404, "no such action");
+template <Action action> Task<http::Response> act(Context& c, const http::Request& r, Id) {
+    return act_on_queue(c, action, r);
+}
+template <auto f> Task<http::Response> plain(Context& c, const http::Request&, Id) {
+    return f(c);
+}
+template <auto f> Task<http::Response> asked(Context& c, const http::Request& r, Id) {
+    return f(c, r);
+}
+Task<http::Response> message(Context& c, const http::Request&, Id id) {
+    return show_message(c, std::string(id));
+}
+Task<http::Response> trace(Context& c, const http::Request&, Id id) {
+    return show_trace(c, std::string(id));
+}
+Task<http::Response> content(Context& c, const http::Request& r, Id id) {
+    return show_content(c, std::string(id), r);
+}
+Task<http::Response> front(Context&, const http::Request& r, Id) {
+    return page(r, "index.html");
+}
+Task<http::Response> file(Context&, const http::Request& r, Id name) {
+    return page(r, name);
+}
+Task<http::Response> description(Context&, const http::Request&, Id) {
+    co_return openapi();
+}
+
+// GET looks, POST acts; a read-only token may GET. A check dials out, so it acts.
+constexpr Endpoint table[] = {
+    {"GET", "/", Door::page, Right::none, front},
+    {"GET", "/page/{id}", Door::page, Right::none, file},
+    {"GET", "/health", Door::open, Right::none, asked<health>},
+    {"GET", "/metrics", Door::api, Right::read, plain<metrics>},
+    {"GET", "/api", Door::api, Right::read, asked<index>},
+    {"GET", "/api/openapi.yaml", Door::api, Right::read, description},
+    {"GET", "/api/status", Door::api, Right::read, plain<status>},
+    {"GET", "/api/history", Door::api, Right::read, asked<history>},
+    {"GET", "/api/failures", Door::api, Right::read, asked<failures>},
+    {"GET", "/api/destinations", Door::api, Right::read, asked<destinations>},
+    {"GET", "/api/policies", Door::api, Right::read, plain<policies>},
+    {"POST", "/api/check", Door::api, Right::admin, asked<check>},
+    {"GET", "/api/queue", Door::api, Right::read, asked<list_messages>},
+    {"POST", "/api/queue/flush", Door::api, Right::admin, act<Action::flush>},
+    {"POST", "/api/queue/hold", Door::api, Right::admin, act<Action::hold>},
+    {"POST", "/api/queue/release", Door::api, Right::admin, act<Action::release>},
+    {"POST", "/api/queue/delete", Door::api, Right::admin, act<Action::remove>},
+    {"POST", "/api/queue/bounce", Door::api, Right::admin, act<Action::bounce>},
+    {"GET", "/api/queue/{id}", Door::api, Right::read, message},
+    {"GET", "/api/queue/{id}/trace", Door::api, Right::read, trace},
+    {"GET", "/api/queue/{id}/content", Door::api, Right::admin, content}, // somebody's mail
+    {"GET", "/api/holds", Door::api, Right::read, plain<show_holds>},
+    {"GET", "/api/tlsrpt", Door::api, Right::read, asked<tls_reports>},
+    {"POST", "/api/tlsrpt", Door::api, Right::admin, asked<tls_reports>},
+};
+
+// The value of {id} ("" where the pattern has none), or nullopt when the path is another.
+std::optional<Id> match(std::string_view pattern, std::string_view path) {
+    const auto hole = pattern.find("{id}");
+    if (hole == std::string_view::npos) return pattern == path ? std::optional<Id>("") : std::nullopt;
+    const std::string_view before = pattern.substr(0, hole), after = pattern.substr(hole + 4);
+    if (path.size() <= before.size() + after.size()) return std::nullopt;
+    if (!path.starts_with(before) || !path.ends_with(after)) return std::nullopt;
+    const Id id = path.substr(before.size(), path.size() - before.size() - after.size());
+    return id.find('/') == Id::npos ? std::optional<Id>(id) : std::nullopt;
+}
+
+struct Found {
+    const Endpoint* endpoint = nullptr; // null: the path is known, but not with this method; or not at all
+    std::string id;
+    std::string allowed; // methods of the path; "": no such path
+};
+
+Found find(const http::Request& request) {
+    const std::string_view method = request.method == "HEAD" ? "GET" : std::string_view(request.method);
+    Found found;
+    for (const Endpoint& e : table) {
+        const auto id = match(e.path, request.path());
+        if (!id) continue;
+        if (e.method == method) return {&e, std::string(*id), ""};
+        if (found.allowed.find(e.method) == std::string::npos)
+            found.allowed += (found.allowed.empty() ? "" : ", ") + std::string(e.method);
     }
-    const std::size_t slash = rest.find('/');
-    std::string id(rest.substr(0, slash));
-    const std::string_view what = slash == std::string_view::npos ? "" : rest.substr(slash + 1);
-    if (what.empty()) co_return co_await show_message(context, std::move(id));
-    if (what == "trace") co_return co_await show_trace(context, std::move(id));
-    if (what == "content") co_return co_await show_content(context, std::move(id), request);
-    co_return problem(404, "no such page");
+    return found;
+}
+
+http::Response denied(const Denied& why) {
+    http::Response r = problem(why.status, why.text);
+    if (why.status == 401) r.headers.push_back({"WWW-Authenticate", "Bearer"});
+    return r;
+}
+
+http::Response not_there(const Found& found) {
+    if (found.allowed.empty()) return problem(404, "no such page");
+    http::Response r = problem(405, "allowed here: " + found.allowed);
+    r.headers.push_back({"Allow", found.allowed});
+    return r;
+}
+
+void set_default(http::Response& r, std::string_view name, std::string_view value) {
+    if (!http::find(r.headers, name)) r.headers.push_back({std::string(name), std::string(value)});
+}
+
+// Whatever is answered, a browser is not to guess its type, keep it, frame it or run it.
+http::Response guarded(http::Response r) {
+    set_default(r, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+    set_default(r, "X-Content-Type-Options", "nosniff");
+    set_default(r, "X-Frame-Options", "DENY");
+    set_default(r, "Referrer-Policy", "no-referrer");
+    set_default(r, "Cross-Origin-Resource-Policy", "same-origin");
+    set_default(r, "Cache-Control", "no-store");
+    return r;
+}
+
+Task<http::Response> answer(Context& context, const http::Request& request) {
+    const Found found = find(request);
+    const auto tokens = context.tokens ? context.tokens() : std::vector<config::Token>{};
+    // Without a token nobody learns which paths there are.
+    const Door door = found.endpoint != nullptr ? found.endpoint->door : Door::api;
+    const Right needs = found.endpoint != nullptr ? found.endpoint->needs : Right::read;
+    if (const auto why = refuse(request, tokens, door, needs)) co_return denied(*why);
+    if (found.endpoint == nullptr) co_return not_there(found);
+    co_return co_await found.endpoint->answer(context, request, found.id);
 }
 
 } // namespace
 
+std::vector<EndpointName> endpoints() {
+    std::vector<EndpointName> all;
+    for (const Endpoint& e : table) all.push_back({e.method, e.path, e.needs});
+    return all;
+}
+
 Task<http::Response> handle(Context& context, http::Request request) {
-    if (auto refused = refuse(context, request)) co_return *refused;
-    const std::string path(request.path());
-    const bool get = request.method == "GET" || request.method == "HEAD";
-    if (!get && request.method != "POST") co_return problem(405, "GET or POST");
-    if (get && path == "/api/holds") co_return co_await show_holds(context);
-    if (path == "/api/queue") co_return co_await queue(context, request, "");
-    if (path.starts_with("/api/queue/")) co_return co_await queue(context, request, std::string_view(path).substr(11));
-    if (path == "/api/tlsrpt") co_return co_await tlsrpt(context, request);
-    if (get && path == "/health") co_return co_await health(context);
-    if (get && path == "/api/status") co_return co_await status(context);
-    if (get && path == "/metrics") co_return co_await metrics(context);
-    co_return problem(404, "no such page");
+    http::Response response = co_await answer(context, request);
+    co_return guarded(std::move(response));
 }
 
 } // namespace danelaw::admin

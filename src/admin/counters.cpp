@@ -8,7 +8,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t failures_kept = 20;
+constexpr std::size_t failures_kept = 200;
 
 std::string text_of(const json::object& o, std::string_view key) {
     const json::value* v = o.if_contains(key);
@@ -44,21 +44,25 @@ void Counters::count_attempt(const json::object& fields) {
     ++totals_.attempt_ms[static_cast<std::size_t>(bound - attempt_bounds_ms.begin())];
     totals_.attempt_ms_sum += ms;
     ++totals_.attempt_count;
-    const json::value* tls = fields.if_contains("tls");
-    const json::object* facts = tls == nullptr ? nullptr : tls->if_object();
-    if (facts == nullptr || text_of(fields, "result") != "delivered") return;
-    const std::string level = text_of(*facts, "level");
-    const json::value* secured = facts->if_contains("secured");
-    if (level.starts_with("dane-") && secured != nullptr && secured->is_bool() && !secured->get_bool()) {
-        ++totals_.attempts_unsecured[level];
-    }
 }
 
 void Counters::count_recipient(const json::object& fields, Time now) {
     const std::string result = text_of(fields, "result"), reason = text_of(fields, "reason");
+    const std::string level = text_of(fields, "tls_level");
+    const json::value* secured = fields.if_contains("secured");
+    const bool unsecured = secured != nullptr && secured->is_bool() && !secured->get_bool();
+    ++totals_.outcomes[Outcome{result, reason, level}];
+    note(now, [&](Slot& slot) {
+        const auto place =
+            std::ranges::find(chart_levels, unsecured ? Level::encrypted : level_from(level).value_or(Level::none));
+        if (result == "delivered") ++slot.delivered[static_cast<std::size_t>(place - chart_levels.begin())];
+        if (result == "deferred") ++slot.deferred;
+        if (result == "bounced" || result == "expired") ++slot.bounced;
+    });
     if (result == "delivered") {
         ++totals_.delivered;
-        ++totals_.delivered_by_level[text_of(fields, "tls_level")];
+        ++totals_.delivered_by_level[level];
+        if (unsecured) ++totals_.delivered_unsecured[level];
         tick(now);
         ++second_[static_cast<std::size_t>(at_second_ % 60)];
         return;
@@ -72,7 +76,7 @@ void Counters::count_recipient(const json::object& fields, Time now) {
     }
     Failure failure{now,    text_of(fields, "id"),   text_of(fields, "recipient"), result,
                     reason, text_of(fields, "host"), text_of(fields, "text")};
-    totals_.failures.insert(totals_.failures.begin(), std::move(failure));
+    totals_.failures.push_front(std::move(failure));
     if (totals_.failures.size() > failures_kept) totals_.failures.pop_back();
 }
 
@@ -84,13 +88,21 @@ void Counters::count(std::string_view event, const json::object& fields, Time no
         count_recipient(fields, now);
     } else if (event == "accepted") {
         ++totals_.accepted;
+        note(now, [](Slot& slot) { ++slot.accepted; });
         totals_.accepted_octets += number_of(fields, "size");
         totals_.recipients_accepted += number_of(fields, "recipients");
     } else if (event == "rejected") {
         ++totals_.rejected;
     } else if (event == "removed") {
         ++totals_.removed;
+    } else if (event == "tls-report") {
+        if (const std::string result = text_of(fields, "result"); !result.empty()) ++totals_.tls_reports[result];
     }
+}
+
+Ring::Series Counters::series(Span span, Time now) const {
+    const std::lock_guard guard(mutex_);
+    return (span == Span::minutes ? minutes_ : day_).series(now);
 }
 
 Snapshot Counters::snapshot(Time now) const {

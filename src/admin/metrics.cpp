@@ -3,8 +3,10 @@
 
 #include "danelaw/base/text.hpp"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 
 namespace danelaw::admin {
@@ -17,6 +19,12 @@ std::string label_text(std::string_view s) {
         out += c;
     }
     return out;
+}
+
+// A word of the contract; whatever else came by is "other", so that labels stay few.
+template <class E> std::string known(const std::string& text, std::optional<E> (*from)(std::string_view)) {
+    if (text.empty()) return "none";
+    return from(text) ? text : "other";
 }
 
 class Page {
@@ -47,6 +55,21 @@ class Page {
             sample(n, std::string(label) + "=\"" + (word.empty() ? "none" : label_text(word)) + "\"");
         }
     }
+    // Bounds are in `unit`s of what is shown; counts has one place more than bounds, for what is larger.
+    template <class Bounds, class Counts>
+    void histogram(std::string_view name, std::string_view help, const Bounds& bounds, const Counts& counts,
+                   double unit, double sum) {
+        family(name, "histogram", help);
+        std::uint64_t below = 0;
+        for (std::size_t i = 0; i < bounds.size(); ++i) {
+            below += counts[i];
+            sample(below, fmt::format("le=\"{}\"", static_cast<double>(bounds[i]) / unit), "_bucket");
+        }
+        below += counts[bounds.size()];
+        sample(below, "le=\"+Inf\"", "_bucket");
+        sample(sum / unit, "", "_sum");
+        sample(below, "", "_count");
+    }
     std::string out;
 
   private:
@@ -55,6 +78,10 @@ class Page {
 
 void queue_metrics(Page& p, const StatusFacts& f) {
     p.one("danelaw_queue_messages", "gauge", "Messages in the queue.", f.queue.messages);
+    p.family("danelaw_queue_waiting", "gauge", "Open recipients in the queue, by why they wait.");
+    Tally waiting;
+    for (const store::ReasonCount& r : f.reasons) waiting[known<Reason>(r.reason, reason_from)] += r.recipients;
+    for (const auto& [reason, n] : waiting) p.sample(n, "reason=\"" + reason + "\"");
     p.family("danelaw_queue_recipients", "gauge", "Open recipients in the queue, by state.");
     p.sample(f.queue.active, "state=\"active\"");
     p.sample(f.queue.deferred, "state=\"deferred\"");
@@ -72,21 +99,57 @@ void mail_metrics(Page& p, const Snapshot& c) {
     p.tally("danelaw_delivered_total", "Recipients delivered, by TLS level.", "tls_level", c.delivered_by_level);
     p.tally("danelaw_delivered_unsecured_dane_total",
             "Deliveries under DANE behind an MX RRset that is not secure: not verified delivery.", "tls_level",
-            c.attempts_unsecured);
+            c.delivered_unsecured);
     p.tally("danelaw_deferred_total", "Deferrals of recipients, by reason.", "reason", c.deferred_by_reason);
     p.tally("danelaw_bounced_total", "Recipients bounced or expired, by reason.", "reason", c.bounced_by_reason);
     p.tally("danelaw_attempts_total", "Attempts at hosts, by result.", "result", c.attempts_by_result);
-    p.family("danelaw_attempt_seconds", "histogram", "Duration of attempts at hosts.");
-    std::uint64_t below = 0;
-    for (std::size_t i = 0; i < attempt_bounds_ms.size(); ++i) {
-        below += c.attempt_ms[i];
-        char bound[32];
-        std::snprintf(bound, sizeof bound, "le=\"%g\"", static_cast<double>(attempt_bounds_ms[i]) / 1000);
-        p.sample(below, bound, "_bucket");
+    p.histogram("danelaw_attempt_seconds", "Duration of attempts at hosts.", attempt_bounds_ms, c.attempt_ms, 1000,
+                static_cast<double>(c.attempt_ms_sum));
+    p.family("danelaw_outcomes_total", "counter",
+             "What became of recipients at each attempt, by result, reason and TLS level.");
+    Tally outcomes;
+    for (const auto& [o, n] : c.outcomes) {
+        outcomes[fmt::format(R"(result="{}",reason="{}",tls_level="{}")", known<Verdict>(o.result, verdict_from),
+                             known<Reason>(o.reason, reason_from), known<Level>(o.tls_level, level_from))] += n;
     }
-    p.sample(c.attempt_count, "le=\"+Inf\"", "_bucket");
-    p.sample(static_cast<double>(c.attempt_ms_sum) / 1000, "", "_sum");
-    p.sample(c.attempt_count, "", "_count");
+    for (const auto& [labels, n] : outcomes) p.sample(n, labels);
+    p.tally("danelaw_tls_reports_total", "TLS reports of a day and a domain, by what became of them.", "result",
+            c.tls_reports);
+}
+
+void connection_metrics(Page& p, const delivery::Pool::Stats& s) {
+    p.one("danelaw_connections_opened_total", "counter", "Connections to mail servers that came up.", s.opened);
+    p.one("danelaw_connections_failed_total", "counter", "Connections to mail servers that did not come up.", s.failed);
+    p.one("danelaw_connections_reused_total", "counter", "Times that an open connection served another message.",
+          s.reused);
+    p.one("danelaw_handshakes_total", "counter", "TLS handshakes with mail servers that passed what the plan demanded.",
+          s.handshakes);
+    p.family("danelaw_connections_open", "gauge", "Connections to mail servers now open, by state.");
+    p.sample(std::uint64_t{s.open - std::min(s.idle, s.open)}, "state=\"busy\"");
+    p.sample(std::uint64_t{s.idle}, "state=\"idle\"");
+}
+
+void store_metrics(Page& p, const store::Queue::Stats& s) {
+    p.one("danelaw_store_operations_total", "counter", "Operations committed to stable storage.", s.operations);
+    p.one("danelaw_store_failures_total", "counter", "Commits that failed.", s.failures);
+    p.histogram("danelaw_store_commit_operations", "Operations that shared a commit and its fsync.", s.size_bounds,
+                s.commits_of_size, 1, static_cast<double>(s.operations));
+    p.histogram("danelaw_store_commit_seconds", "Duration of commits, with their fsync.", s.us_bounds, s.commits_of_us,
+                1e6, static_cast<double>(s.commit_us));
+    p.family("danelaw_store_last_commit_seconds", "gauge", "Duration of the last commit.");
+    p.sample(static_cast<double>(s.last_commit_us) / 1e6);
+}
+
+// One sample an entry that ends: the configuration bounds them.
+void policy_metrics(Page& p, const std::vector<config::PolicyEntry>& policies) {
+    p.family("danelaw_policy_end_timestamp_seconds", "gauge",
+             "When an entry of `policies` ends that has `until`, seconds since 1970.");
+    for (std::size_t i = 0; i < policies.size(); ++i) {
+        if (!policies[i].until) continue;
+        const auto end = std::chrono::sys_days(*policies[i].until) + std::chrono::days(1); // the day itself counts
+        p.sample(std::chrono::duration<double>(end.time_since_epoch()).count(),
+                 fmt::format(R"(entry="{}",match="{}")", i, label_text(join(policies[i].match, " "))));
+    }
 }
 
 void process_metrics(Page& p) {
@@ -117,11 +180,9 @@ std::string metrics_text(const StatusFacts& f, const store::Queue::Stats& store)
     p.sample(f.dns.bogus, "status=\"bogus\"");
     p.sample(f.dns.error, "status=\"error\"");
     p.one("danelaw_dns_in_flight", "gauge", "DNS lookups now waiting for an answer.", f.dns.in_flight);
-    p.one("danelaw_store_commits_total", "counter", "Batches committed to stable storage.", store.commits);
-    p.one("danelaw_store_operations_total", "counter", "Operations in those batches.", store.operations);
-    p.one("danelaw_store_failures_total", "counter", "Commits that failed.", store.failures);
-    p.family("danelaw_store_last_commit_seconds", "gauge", "Duration of the last commit.");
-    p.sample(static_cast<double>(store.last_commit_us) / 1e6);
+    connection_metrics(p, f.connections);
+    store_metrics(p, store);
+    policy_metrics(p, f.policies);
     process_metrics(p);
     return p.out;
 }

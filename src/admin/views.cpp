@@ -1,6 +1,8 @@
 // JSON forms of queue and status. See views.hpp.
 #include "danelaw/admin/views.hpp"
 
+#include "danelaw/message/dsn.hpp"
+
 #include <boost/json/parse.hpp>
 
 #include <algorithm>
@@ -56,6 +58,26 @@ std::string_view body_word(message::Body b) {
     case message::Body::binary_mime: return "BINARYMIME";
     }
     return "";
+}
+
+// Only what the entry sets; the rest is null and comes from tls:.
+json::object policy_view(const config::PolicyEntry& p, Time now) {
+    json::array match;
+    for (const std::string& m : p.match) match.emplace_back(m);
+    const auto today = std::chrono::floor<std::chrono::days>(now);
+    const bool ended = p.until && std::chrono::sys_days(*p.until) < today;
+    json::object o{{"match", std::move(match)},
+                   {"tls", p.tls ? json::value(word(*p.tls)) : nullptr},
+                   {"insecure_mx", p.insecure_mx ? json::value(dane::word(*p.insecure_mx)) : nullptr},
+                   {"on_failure", p.on_failure ? json::value(dane::word(*p.on_failure)) : nullptr},
+                   {"min_protocol", p.min_protocol ? json::value(*p.min_protocol) : nullptr},
+                   {"mta_sts", p.mta_sts ? json::value(*p.mta_sts) : nullptr},
+                   {"next_hop", or_null(p.next_hop)},
+                   {"hold", p.hold},
+                   {"note", or_null(p.note)},
+                   {"until", p.until ? json::value(day_text(*p.until)) : nullptr},
+                   {"ended", ended}};
+    return o;
 }
 
 json::object tally_view(const Tally& tally) {
@@ -122,25 +144,67 @@ json::object trace_view(const store::Trace& t) {
     return o;
 }
 
+json::object destination_view(const store::DomainCount& d) {
+    return {{"domain", d.domain},
+            {"recipients", d.recipients},
+            {"reason", or_null(d.reason)},
+            {"oldest_at", rfc3339(d.oldest)}};
+}
+
+json::object failure_view(const Failure& f) {
+    const Reason reason = reason_from(f.reason).value_or(Reason::none);
+    return {{"ts", rfc3339(f.at)},
+            {"id", f.id},
+            {"recipient", f.recipient},
+            {"result", f.result},
+            {"reason", or_null(f.reason)},
+            {"host", or_null(f.host)},
+            {"text", f.text},
+            {"meaning", message::explain(reason)},
+            {"remedy", message::remedy(reason)}};
+}
+
+json::object history_view(const Ring::Series& series) {
+    json::array accepted, deferred, bounced;
+    std::array<json::array, chart_levels.size()> delivered;
+    for (const Slot& s : series.slots) {
+        accepted.push_back(s.accepted);
+        deferred.push_back(s.deferred);
+        bounced.push_back(s.bounced);
+        for (std::size_t i = 0; i < delivered.size(); ++i) delivered[i].push_back(s.delivered[i]);
+    }
+    json::object by_level;
+    for (std::size_t i = 0; i < delivered.size(); ++i) by_level[word(chart_levels[i])] = std::move(delivered[i]);
+    return {{"step_s", series.step.count()},   {"first_at", rfc3339(series.first)}, {"accepted", std::move(accepted)},
+            {"deferred", std::move(deferred)}, {"bounced", std::move(bounced)},     {"delivered", std::move(by_level)}};
+}
+
+json::object policies_view(const config::Settings& s, Time now) {
+    json::array all;
+    for (const config::PolicyEntry& p : s.policies) all.push_back(policy_view(p, now));
+    return {{"tls",
+             {{"policy", word(s.tls.policy)},
+              {"insecure_mx", dane::word(s.tls.insecure_mx)},
+              {"on_failure", dane::word(s.tls.on_failure)},
+              {"min_protocol", s.tls.min_protocol},
+              {"mta_sts", s.tls.mta_sts}}},
+            {"policies", std::move(all)}};
+}
+
 json::object status_view(const StatusFacts& f) {
     const auto age = f.queue.oldest ? std::chrono::duration_cast<Seconds>(f.now - *f.queue.oldest).count() : 0;
-    json::array problems, warnings, destinations, failures;
+    json::array problems, warnings, destinations, failures, reasons;
+    for (const store::ReasonCount& r : f.reasons) {
+        reasons.push_back(json::object{
+            {"reason", or_null(r.reason)}, {"destinations", r.destinations}, {"recipients", r.recipients}});
+    }
     for (const std::string& p : f.problems) problems.emplace_back(p);
     for (const std::string& w : f.warnings) warnings.emplace_back(w);
     for (const store::DomainCount& d : f.destinations) {
-        destinations.push_back(json::object{{"domain", d.domain},
-                                            {"recipients", d.recipients},
-                                            {"reason", or_null(d.reason)},
-                                            {"oldest_at", rfc3339(d.oldest)}});
+        destinations.push_back(destination_view(d));
     }
     for (const Failure& x : f.counters.failures) {
-        failures.push_back(json::object{{"ts", rfc3339(x.at)},
-                                        {"id", x.id},
-                                        {"recipient", x.recipient},
-                                        {"result", x.result},
-                                        {"reason", or_null(x.reason)},
-                                        {"host", or_null(x.host)},
-                                        {"text", x.text}});
+        failures.push_back(failure_view(x));
     }
     const Snapshot& c = f.counters;
     json::array relays;
@@ -164,10 +228,18 @@ json::object status_view(const StatusFacts& f) {
           {"by_tls_level", tally_view(c.delivered_by_level)}}},
         {"bounced", {{"total", c.bounced + c.expired}, {"reasons", tally_view(c.bounced_by_reason)}}},
         {"deferred_reasons", tally_view(c.deferred_by_reason)},
-        {"unsecured_dane", tally_view(c.attempts_unsecured)},
+        {"unsecured_dane", tally_view(c.delivered_unsecured)},
         {"dns",
          {{"secure", f.dns.secure}, {"insecure", f.dns.insecure}, {"bogus", f.dns.bogus}, {"error", f.dns.error}}},
+        {"connections",
+         {{"open", f.connections.open},
+          {"idle", f.connections.idle},
+          {"opened", f.connections.opened},
+          {"reused", f.connections.reused},
+          {"handshakes", f.connections.handshakes},
+          {"failed", f.connections.failed}}},
         {"destinations", std::move(destinations)},
+        {"reasons", std::move(reasons)},
         {"failures", std::move(failures)},
         {"relays", std::move(relays)},
         {"health", {{"ok", f.problems.empty()}, {"problems", std::move(problems)}, {"warnings", std::move(warnings)}}}};

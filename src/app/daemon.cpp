@@ -4,7 +4,6 @@
 #include "danelaw/delivery/resolver_options.hpp"
 #include "danelaw/delivery/routing_settings.hpp"
 
-#include <fstream>
 #include <systemd/sd-daemon.h>
 
 namespace danelaw::app {
@@ -104,15 +103,14 @@ void Daemon::make_notices(const config::Settings& settings, std::shared_ptr<cons
 }
 
 Result<void> Daemon::take_keys(const config::Settings& settings) {
-    std::string token;
-    if (!settings.admin.token_file.empty() && !(std::ifstream(settings.admin.token_file) >> token)) {
-        return fail(Errc::config, settings.admin.token_file + " can't be read or is empty");
-    }
+    Result<std::vector<config::Token>> tokens;
+    if (!settings.admin.token_file.empty()) tokens = config::read_tokens(settings.admin.token_file);
+    if (!tokens) return fail(tokens.error());
     auto mail = keys_of(settings.dkim);
     if (!mail) return fail(mail.error());
     auto reports = keys_of({settings.tlsrpt.dkim});
     if (!reports) return fail(reports.error());
-    token_ = std::move(token);
+    tokens_ = std::move(*tokens);
     mail_keys_ = std::move(*mail);
     report_keys_ = std::move(*reports);
     make_notices(settings, mail_keys_);
@@ -177,7 +175,10 @@ admin::Context Daemon::admin_context() {
     context.problems = [this] { return health_->problems(); };
     context.warnings = [this] { return health_->warnings(); };
     context.notices = [this] { return notices_; };
-    context.token = [this] { return token_; };
+    context.tokens = [this] { return tokens_; };
+    context.settings = [this] { return settings_; };
+    context.connections = [this] { return agent_->pool_stats(); };
+    context.check = [this](delivery::CheckRequest request) { return check(std::move(request)); };
     if (tls_reporter_) {
         context.tlsrpt_show = [this](std::string day) { return tls_reporter_->show(std::move(day)); };
         context.tlsrpt_send = [this](std::string day, bool dry_run) {
@@ -188,6 +189,11 @@ admin::Context Daemon::admin_context() {
     context.holds_changed = [this] { agent_->holds_changed(); };
     context.flushed = [this] { agent_->wake(delivery::Agent::Wake::forget_failures); };
     return context;
+}
+
+net::Task<boost::json::object> Daemon::check(delivery::CheckRequest request) {
+    const auto report = co_await delivery::check(*router_, tls_, delivery::channel_rules(*settings_), request);
+    co_return delivery::to_json(*report, request);
 }
 
 Result<void> Daemon::open_admin() {

@@ -43,6 +43,7 @@ class Daemon {
     Result<void> take_keys(const config::Settings& settings); // what is read from files anew at a reload
     void make_notices(const config::Settings& settings, std::shared_ptr<const dkim::Keys> keys);
     admin::Context admin_context();
+    net::Task<boost::json::object> check(delivery::CheckRequest request);
 
     net::Task<void> live();
     net::Task<void> wait_for_signals();
@@ -58,7 +59,7 @@ class Daemon {
     SystemRng rng_;
     Time started_ = clock_.now();
     SettingsPtr settings_;
-    std::string token_;
+    std::vector<config::Token> tokens_;
     admin::Counters counters_;
     std::unique_ptr<log::Log> log_;
     std::unique_ptr<store::Queue> queue_;

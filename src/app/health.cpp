@@ -41,8 +41,7 @@ std::vector<std::string> ending_policies(const std::vector<config::PolicyEntry>&
     const auto today = std::chrono::floor<std::chrono::days>(now);
     for (const config::PolicyEntry& p : policies) {
         if (!p.until || std::chrono::sys_days(*p.until) > today + ahead) continue;
-        const std::string day =
-            rfc3339(std::chrono::time_point_cast<Millis>(std::chrono::sys_days(*p.until))).substr(0, 10);
+        const std::string day = day_text(*p.until);
         const bool over = std::chrono::sys_days(*p.until) < today;
         out.push_back("the policy for " + join(p.match, ", ") + (over ? " ended on " : " ends on ") + day);
     }

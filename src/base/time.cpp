@@ -30,6 +30,11 @@ std::optional<int> digits(std::string_view text, std::size_t at, std::size_t cou
 
 } // namespace
 
+std::string day_text(year_month_day day) {
+    return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(day.year()), static_cast<unsigned>(day.month()),
+                       static_cast<unsigned>(day.day()));
+}
+
 std::string rfc3339(Time t) {
     const auto day = floor<days>(t);
     const year_month_day ymd{day};

@@ -87,20 +87,11 @@ Result<Report> run_check(const config::Settings& settings, const delivery::Check
     return answer;
 }
 
-// A domain, an address literal in brackets, or what stands after the @ of an address.
-std::optional<std::string> lane_of(const std::string& text) {
-    std::string domain = text.substr(text.rfind('@') == std::string::npos ? 0 : text.rfind('@') + 1);
-    if (domain.starts_with('[') && domain.ends_with(']')) return lower(domain);
-    const auto name = dns::Name::from(domain);
-    if (!name || name->empty()) return std::nullopt;
-    return name->text();
-}
-
 } // namespace
 
 int check(const Check& asked, Console console) {
     delivery::CheckRequest request;
-    const auto lane = lane_of(asked.domain);
+    const auto lane = delivery::check_lane(asked.domain);
     if (!lane) {
         console.err << "danelaw: not a domain: " << printable(asked.domain, 255) << "\n";
         return Exit::usage;

@@ -50,6 +50,7 @@ struct QueueAct {
     std::string domain, sender, state, reason, host, older_than;
     std::string text, status; // bounce
     bool all = false, dry_run = false;
+    bool wait = false;     // flush: until each was tried
     bool arrivals = false; // hold, release: also what comes later
 };
 int queue_holds(const Remote& remote, Console console);

@@ -2,6 +2,7 @@
 // where it was.
 #include "commands.hpp"
 #include "local.hpp"
+#include "progress.hpp"
 
 #include "danelaw/store/queue.hpp"
 
@@ -9,8 +10,6 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
-#include <fmt/format.h>
-#include <unistd.h>
 
 #include <iostream>
 
@@ -19,8 +18,6 @@ namespace {
 
 namespace json = boost::json;
 using store::Queue;
-
-constexpr std::uint64_t bar_width = 40;
 
 Result<store::Opened> open_store(const std::string& kind, const config::Settings& settings) {
     if (kind == "sqlite") {
@@ -33,29 +30,6 @@ Result<store::Opened> open_store(const std::string& kind, const config::Settings
     options.conninfo = settings.queue.postgres;
     return store::open_shared(std::move(options));
 }
-
-// On a terminal, in one line that is written over; elsewhere nothing until the end.
-class Progress {
-  public:
-    explicit Progress(std::ostream& out) : out_(out) {}
-    void begin(std::uint64_t all) { all_ = all; }
-    void show(std::uint64_t moved) {
-        if (!shown_ || all_ == 0) return;
-        const auto done = std::min(moved, all_);
-        const auto full = done * bar_width / all_;
-        out_ << fmt::format("\r[{:#<{}}{:.<{}}] {}/{} messages {}%", "", full, "", bar_width - full, done, all_,
-                            done * 100 / all_)
-             << std::flush;
-    }
-    void end() {
-        if (shown_ && all_ > 0) out_ << "\n";
-    }
-
-  private:
-    std::ostream& out_;
-    bool shown_ = ::isatty(STDERR_FILENO) == 1;
-    std::uint64_t all_ = 0;
-};
 
 store::Task<Result<std::uint64_t>> move_all(Queue& from, Queue& to, Progress& progress) {
     auto counts = co_await from.counts();

@@ -29,6 +29,10 @@ void add(json::object& o, const char* key, const std::string& value) {
     if (!value.empty()) o[key] = value;
 }
 
+std::uint64_t number_in(const Answer& answer, const char* key) {
+    return answer.json.at(key).to_number<std::uint64_t>();
+}
+
 } // namespace
 
 int queue_list(const QueueList& asked, Console console) {
@@ -144,9 +148,13 @@ int queue_act(const QueueAct& asked, Console console) {
     if (asked.remote.json) {
         print_json(answer, console);
     } else {
-        console.out << (asked.dry_run ? "would " : "") << asked.action << ": "
-                    << answer.json.at("messages").to_number<std::uint64_t>() << " messages, "
-                    << answer.json.at("recipients").to_number<std::uint64_t>() << " recipients\n";
+        console.out << (asked.dry_run ? "would " : "") << asked.action << ": " << number_in(answer, "messages")
+                    << " messages, " << number_in(answer, "recipients") << " recipients\n";
+    }
+    if (asked.wait && !asked.dry_run) {
+        const Time flushed = SystemClock().now();
+        const int waited = wait_until_tried(daemon, asked, flushed, number_in(answer, "recipients"), console);
+        if (waited != Exit::ok) return waited;
     }
     return missing.empty() ? Exit::ok : Exit::no;
 }

@@ -2,6 +2,7 @@
 #include "remote.hpp"
 
 #include "danelaw/config/load.hpp"
+#include "danelaw/config/tokens.hpp"
 #include "danelaw/http/client.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -9,6 +10,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -33,6 +35,12 @@ std::optional<std::variant<Endpoint, http::UnixPath>> parse_address(const std::s
     const auto port = parse_number(text.substr(colon + 1));
     if (!address || !port || *port == 0 || *port > 65535) return std::nullopt;
     return Endpoint{*address, static_cast<std::uint16_t>(*port)};
+}
+
+// Of several tokens the one that may do most; none where the file can't be read: the daemon says what it misses.
+std::string strongest(const Result<std::vector<config::Token>>& tokens) {
+    if (!tokens) return "";
+    return std::ranges::max_element(*tokens, {}, &config::Token::right)->text;
 }
 
 void rethrow(std::exception_ptr bug) {
@@ -64,11 +72,11 @@ bool Daemon::find_address() {
         if (token_file.empty()) token_file = loaded.settings.admin.token_file;
     }
     if (address_.empty()) address_ = config::AdminSettings{}.address;
-    if (!token_file.empty()) std::ifstream(token_file) >> token_;
+    if (!token_file.empty()) token_ = strongest(config::read_tokens(token_file));
     return true;
 }
 
-Answer Daemon::ask(http::Request request) {
+Answer Daemon::ask(http::Request request, Missing missing) {
     Answer answer;
     if (address_.empty() && !find_address()) {
         answer.exit = Exit::usage;
@@ -99,6 +107,7 @@ Answer Daemon::ask(http::Request request) {
     boost::system::error_code wrong;
     answer.json = json::parse(answer.response.body, wrong);
     if (answer.response.status == 200) return answer;
+    if (answer.response.status == 404 && missing == Missing::expected) return answer;
     const json::object* o = answer.json.if_object();
     const json::value* why = o == nullptr ? nullptr : o->if_contains("error");
     console_.err << "danelaw: "
@@ -111,10 +120,10 @@ Answer Daemon::ask(http::Request request) {
     return answer;
 }
 
-Answer Daemon::get(const std::string& target) {
+Answer Daemon::get(const std::string& target, Missing missing) {
     http::Request request;
     request.target = target;
-    return ask(std::move(request));
+    return ask(std::move(request), missing);
 }
 
 Answer Daemon::post(const std::string& target, const json::value& body) {

@@ -22,15 +22,19 @@ struct Answer {
 class Daemon {
   public:
     Daemon(const Remote& remote, Console console);
-    Answer get(const std::string& target);
+    enum class Missing { complained_of, expected }; // what a 404 is
+    Answer get(const std::string& target, Missing missing = Missing::complained_of);
     Answer post(const std::string& target, const boost::json::value& body);
 
   private:
-    Answer ask(http::Request request);
+    Answer ask(http::Request request, Missing missing = Missing::complained_of);
     bool find_address();
     const Remote& remote_;
     Console console_;
     std::string address_, token_;
 };
+
+// `queue flush --wait` (wait.cpp); `flushed` is when the daemon had answered the flush of so many recipients.
+int wait_until_tried(Daemon& daemon, const QueueAct& asked, Time flushed, std::uint64_t recipients, Console console);
 
 } // namespace danelaw::cli

@@ -169,6 +169,8 @@ void Tree::queue_actions(CLI::App& queue) {
         if (asked.action == "hold")
             a->add_flag("--new", asked.arrivals, "also what arrives later for that --domain or from that --sender");
         if (asked.action == "release") a->add_flag("--new", asked.arrivals, "and end a hold --new of the same words");
+        if (asked.action == "flush")
+            a->add_flag("--wait", asked.wait, "until each of them was tried; a bar shows how far it is");
         if (asked.action == "bounce") {
             a->add_option("--text", asked.text, "why, for the sender");
             a->add_option("--status", asked.status, "enhanced status code, e.g. 5.1.1")->capture_default_str();

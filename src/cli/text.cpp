@@ -47,13 +47,6 @@ void render_recipient(std::ostream& out, const json::object& r, Time now) {
     }
 }
 
-void render_tally(std::ostream& out, const char* title, const json::object& tally) {
-    if (tally.empty()) return;
-    out << title;
-    for (const auto& m : tally) out << "  " << m.key() << " " << json::serialize(m.value());
-    out << "\n";
-}
-
 std::string seen(const json::object& attempt) {
     const json::object& dns = object_of(attempt, "dns");
     return "mx " + text_of(dns, "mx") + ", address " + text_of(dns, "address") + ", tlsa " + text_of(dns, "tlsa");
@@ -122,49 +115,6 @@ void render_trace(std::ostream& out, const json::object& t, Time now) {
     out << "attempts  " << attempts.size() << "\n";
     for (const json::value& a : attempts) {
         if (a.is_object()) render_attempt(out, a.get_object());
-    }
-}
-
-void render_status(std::ostream& out, const json::object& s) {
-    const json::object &q = object_of(s, "queue"), &d = object_of(s, "delivered"), &health = object_of(s, "health");
-    out << "danelaw " << text_of(s, "version") << ", up "
-        << age_text(static_cast<std::int64_t>(number_of(s, "uptime_s"))) << ", "
-        << (text_of(health, "ok") == "true" ? "healthy" : "NOT healthy") << "\n";
-    for (const json::value& p : array_of(health, "problems")) {
-        out << "  ! " << printable(std::string_view(p.as_string()), 500) << "\n";
-    }
-    for (const json::value& w : array_of(health, "warnings")) {
-        out << "  ~ " << printable(std::string_view(w.as_string()), 500) << "\n";
-    }
-    out << "queue      " << number_of(q, "messages") << " messages, " << number_of(q, "recipients") << " recipients ("
-        << number_of(q, "active") << " active, " << number_of(q, "deferred") << " deferred, " << number_of(q, "held")
-        << " held), " << number_of(q, "destinations") << " destinations, oldest "
-        << age_text(static_cast<std::int64_t>(number_of(q, "oldest_age_s"))) << "\n";
-    out << "delivered  " << number_of(d, "total") << ", " << number_of(d, "per_minute") << " in the last minute\n";
-    render_tally(out, "tls level ", object_of(d, "by_tls_level"));
-    render_tally(out, "deferred  ", object_of(s, "deferred_reasons"));
-    render_tally(out, "bounced   ", object_of(object_of(s, "bounced"), "reasons"));
-    render_tally(out, "dns       ", object_of(s, "dns"));
-    const json::array &destinations = array_of(s, "destinations"), &failures = array_of(s, "failures");
-    if (!destinations.empty()) out << "destinations\n";
-    for (const json::value& v : destinations) {
-        const json::object& o = v.as_object();
-        out << "  " << std::right << std::setw(7) << number_of(o, "recipients") << "  " << text_of(o, "domain") << "  "
-            << text_of(o, "reason") << "\n";
-    }
-    const json::array& relays = array_of(s, "relays");
-    if (!relays.empty()) out << "relays on this queue\n";
-    for (const json::value& v : relays) {
-        const json::object& o = v.as_object();
-        out << "  " << std::right << std::setw(7) << number_of(o, "recipients") << "  " << text_of(o, "name")
-            << "  last seen " << text_of(o, "seen_at") << "\n";
-    }
-    if (!failures.empty()) out << "recent failures\n";
-    for (const json::value& v : failures) {
-        const json::object& o = v.as_object();
-        out << "  " << text_of(o, "ts") << "  " << text_of(o, "id") << "  " << text_of(o, "recipient") << "\n      ";
-        render_last(out, o);
-        out << "\n";
     }
 }
 

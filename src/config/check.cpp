@@ -2,6 +2,7 @@
 // SS-091 (never an open relay), DANE-010 (DANE is never off in silence), TR-044.
 #include "reader.hpp"
 
+#include "danelaw/config/tokens.hpp"
 #include "danelaw/dns/anchor.hpp"
 #include "danelaw/dns/name.hpp"
 
@@ -230,9 +231,9 @@ void check_admin(const Settings& s, Report& report) {
         if (!address.loopback) report.error("admin.address", "an admin address beyond loopback needs admin.token_file");
         return;
     }
-    std::ifstream in(s.admin.token_file);
-    std::string token;
-    if (!in || !(in >> token)) report.error("admin.token_file", s.admin.token_file + " can't be read or is empty");
+    if (const auto tokens = read_tokens(s.admin.token_file); !tokens) {
+        report.error("admin.token_file", tokens.error().detail);
+    }
 }
 
 void check_log(const Settings& s, Report& report) {

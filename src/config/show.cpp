@@ -175,10 +175,6 @@ void dns(Out& out, const DnsSettings& d) {
     end(out);
 }
 
-std::string day_text(const std::chrono::year_month_day& d) {
-    return rfc3339(std::chrono::time_point_cast<Millis>(std::chrono::sys_days(d))).substr(0, 10);
-}
-
 void policy_entry(Out& out, const PolicyEntry& p) {
     out << YAML::BeginMap;
     texts(out, "match", p.match);

@@ -130,6 +130,15 @@ void conclude_from(CheckReport& report, const CheckRequest& request) {
 
 } // namespace
 
+std::optional<std::string> check_lane(std::string_view text) {
+    const auto at = text.rfind('@');
+    const std::string_view domain = at == std::string_view::npos ? text : text.substr(at + 1);
+    if (domain.starts_with('[') && domain.ends_with(']')) return lower(domain);
+    const auto name = dns::Name::from(domain);
+    if (!name || name->empty()) return std::nullopt;
+    return name->text();
+}
+
 Task<std::unique_ptr<CheckReport>> check(Router& router, tls::Client& tls, ChannelRules rules, CheckRequest request) {
     RouteOptions options;
     options.fresh = true;

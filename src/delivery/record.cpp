@@ -153,6 +153,7 @@ void Delivery::announce(const std::vector<store::RecipientUpdate>& updates) {
         if (outcome.code != 0) fields["code"] = outcome.code;
         fields["enhanced"] = outcome.enhanced;
         fields["text"] = printable(outcome.text, 500);
+        if (unsecured_dane_.contains(update.number)) fields["secured"] = false; // D-29
         if (update.state == message::RecipientState::queued) fields["next_attempt"] = rfc3339(update.next_attempt);
         agent_.parts.log.event(log::Level::info, "recipient", std::move(fields));
     }

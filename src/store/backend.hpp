@@ -96,7 +96,8 @@ class View {
     virtual Result<std::vector<Message>> list(const Filter& filter, std::size_t limit, const std::string& after) = 0;
     virtual Result<Trace> trace(const std::string& id) = 0;
     virtual Result<Counts> counts() = 0;
-    virtual Result<std::vector<DomainCount>> domains(std::size_t limit) = 0;
+    virtual Result<std::vector<DomainCount>> domains(const DomainQuery& query) = 0;
+    virtual Result<std::vector<ReasonCount>> reasons() = 0;
     virtual Result<std::vector<RelayShare>> relays() { return std::vector<RelayShare>(); }
     virtual Result<std::optional<std::string>> get(const std::string& table, const std::string& key) = 0;
     virtual Result<std::vector<std::pair<std::string, std::string>>> scan(const std::string& table,

@@ -32,8 +32,11 @@ class EmbeddedView final : public View {
     Result<Counts> counts() override {
         return reading([&] { return counts_now(); });
     }
-    Result<std::vector<DomainCount>> domains(std::size_t limit) override {
-        return reading([&] { return domains_now(limit); });
+    Result<std::vector<DomainCount>> domains(const DomainQuery& query) override {
+        return reading([&] { return domains_now(query); });
+    }
+    Result<std::vector<ReasonCount>> reasons() override {
+        return reading([&] { return reasons_now(); });
     }
     Result<std::optional<std::string>> get(const std::string& table, const std::string& key) override {
         return reading([&] { return get_now(table, key); });
@@ -66,7 +69,8 @@ class EmbeddedView final : public View {
     Result<std::vector<Message>> list_now(const Filter& filter, std::size_t limit, const std::string& after);
     Result<Trace> trace_now(const std::string& id);
     Result<Counts> counts_now();
-    Result<std::vector<DomainCount>> domains_now(std::size_t limit);
+    Result<std::vector<DomainCount>> domains_now(const DomainQuery& query);
+    Result<std::vector<ReasonCount>> reasons_now();
     Time oldest_of(const std::string& domain, std::int64_t queued);
     Result<std::optional<std::string>> get_now(const std::string& table, const std::string& key);
     Result<std::vector<std::pair<std::string, std::string>>> scan_now(const std::string& table,
@@ -152,13 +156,23 @@ Result<Counts> EmbeddedView::counts_now() {
     return c;
 }
 
-Result<std::vector<DomainCount>> EmbeddedView::domains_now(std::size_t limit) {
+Result<std::vector<DomainCount>> EmbeddedView::domains_now(const DomainQuery& query) {
     std::vector<DomainCount> counts;
-    auto q =
-        db_.query("SELECT name, queued, held, reason FROM domain ORDER BY queued + held DESC, name LIMIT ?", limit);
+    auto q = db_.query("SELECT name, queued, held, reason FROM domain WHERE (?1 = '' OR instr(name, ?1) > 0) AND "
+                       "(?2 = '' OR reason = ?2) ORDER BY queued + held DESC, name LIMIT ?3 OFFSET ?4",
+                       query.contains, query.reason, query.limit, query.offset);
     while (q.row())
         counts.push_back({q.text(0), static_cast<std::uint64_t>(q.integer(1) + q.integer(2)), q.text(3),
                           oldest_of(q.text(0), q.integer(1))});
+    return counts;
+}
+
+Result<std::vector<ReasonCount>> EmbeddedView::reasons_now() {
+    std::vector<ReasonCount> counts;
+    auto q = db_.query("SELECT reason, count(*), sum(queued + held) FROM domain GROUP BY reason ORDER BY 3 DESC, 1");
+    while (q.row())
+        counts.push_back(
+            {q.text(0), static_cast<std::uint64_t>(q.integer(1)), static_cast<std::uint64_t>(q.integer(2))});
     return counts;
 }
 

@@ -122,10 +122,10 @@ void GroupedQueue::settle(std::span<Op* const> batch) {
     auto began = std::chrono::steady_clock::now();
     auto done = backend_->commit(batch);
     auto took = std::chrono::steady_clock::now() - began;
-    last_commit_us_ = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+    const auto us = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+    last_commit_us_ = us;
     if (done) {
-        ++commits_;
-        operations_ += batch.size();
+        count(batch.size(), us);
         for (Op* op : batch) committed(*op);
         return;
     }
@@ -138,6 +138,17 @@ void GroupedQueue::settle(std::span<Op* const> batch) {
     if (batch.size() == 1) return settle_alone(*batch[0], done.error());
     settle(batch.first(batch.size() / 2));
     settle(batch.subspan(batch.size() / 2));
+}
+
+void GroupedQueue::count(std::size_t operations, std::uint64_t us) {
+    ++commits_;
+    operations_ += operations;
+    commit_us_ += us;
+    const auto place = [](const auto& bounds, std::uint64_t value) {
+        return static_cast<std::size_t>(std::ranges::lower_bound(bounds, value) - bounds.begin());
+    };
+    ++commits_of_size_[place(Stats::size_bounds, operations)];
+    ++commits_of_us_[place(Stats::us_bounds, us)];
 }
 
 // On a full disk new mail is refused, but what was delivered must be recorded: for that the ballast is given up.
@@ -222,6 +233,9 @@ Queue::Stats GroupedQueue::stats() const {
     s.operations = operations_;
     s.failures = failures_;
     s.last_commit_us = last_commit_us_;
+    s.commit_us = commit_us_;
+    std::ranges::copy(commits_of_size_, s.commits_of_size.begin());
+    std::ranges::copy(commits_of_us_, s.commits_of_us.begin());
     s.failed = backend_->failed();
     s.trouble = backend_->trouble();
     return s;

@@ -54,7 +54,8 @@ class GroupedQueue final : public Queue {
     Task<Result<Acted>> act(Action action, Filter filter, Time now) override;
     Task<Result<void>> forget(std::vector<std::string> ids) override;
     Task<Result<Counts>> counts() override;
-    Task<Result<std::vector<DomainCount>>> domains(std::size_t limit) override;
+    Task<Result<std::vector<DomainCount>>> domains(DomainQuery query) override;
+    Task<Result<std::vector<ReasonCount>>> reasons() override;
     Task<Result<std::optional<std::string>>> get(std::string table, std::string key) override;
     Task<Result<void>> put(std::string table, std::string key, std::string value) override;
     Task<Result<std::vector<std::pair<std::string, std::string>>>> scan(std::string table, std::string prefix) override;
@@ -81,6 +82,7 @@ class GroupedQueue final : public Queue {
     void tidy();
     void commit(const Ops& ops);
     void settle(std::span<Op* const> batch);
+    void count(std::size_t operations, std::uint64_t us);
     void settle_alone(Op& op, const Error& error);
     void committed(Op& op); // what memory must learn, before the caller resumes
     void finish(const std::shared_ptr<Op>& op);
@@ -96,7 +98,9 @@ class GroupedQueue final : public Queue {
     std::function<void()> on_due_;
     bool stopping_ = false;
     bool tidy_ = true; // housekeeping may have something to do
-    std::atomic<std::uint64_t> commits_ = 0, operations_ = 0, failures_ = 0, last_commit_us_ = 0;
+    std::atomic<std::uint64_t> commits_ = 0, operations_ = 0, failures_ = 0, last_commit_us_ = 0, commit_us_ = 0;
+    std::array<std::atomic<std::uint64_t>, Stats::size_bounds.size() + 1> commits_of_size_{};
+    std::array<std::atomic<std::uint64_t>, Stats::us_bounds.size() + 1> commits_of_us_{};
     std::thread thread_;
 };
 

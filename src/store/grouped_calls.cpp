@@ -205,9 +205,14 @@ Task<Result<Counts>> GroupedQueue::counts() {
     co_return co_await ask<Counts>(operator_reads_, std::move(question));
 }
 
-Task<Result<std::vector<DomainCount>>> GroupedQueue::domains(std::size_t limit) {
-    auto question = [limit](View& view) { return view.domains(limit); };
+Task<Result<std::vector<DomainCount>>> GroupedQueue::domains(DomainQuery query) {
+    auto question = [&](View& view) { return view.domains(query); };
     co_return co_await ask<std::vector<DomainCount>>(operator_reads_, std::move(question));
+}
+
+Task<Result<std::vector<ReasonCount>>> GroupedQueue::reasons() {
+    auto question = [](View& view) { return view.reasons(); };
+    co_return co_await ask<std::vector<ReasonCount>>(operator_reads_, std::move(question));
 }
 
 Task<Result<std::optional<std::string>>> GroupedQueue::get(std::string table, std::string key) {

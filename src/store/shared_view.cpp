@@ -28,8 +28,11 @@ class SharedView final : public View {
     Result<Counts> counts() override {
         return reading([&](PgConnection& c) { return counts_now(c); });
     }
-    Result<std::vector<DomainCount>> domains(std::size_t limit) override {
-        return reading([&](PgConnection& c) { return domains_now(c, limit); });
+    Result<std::vector<DomainCount>> domains(const DomainQuery& query) override {
+        return reading([&](PgConnection& c) { return domains_now(c, query); });
+    }
+    Result<std::vector<ReasonCount>> reasons() override {
+        return reading([&](PgConnection& c) { return reasons_now(c); });
     }
     Result<std::vector<RelayShare>> relays() override {
         return reading([&](PgConnection& c) -> Result<std::vector<RelayShare>> {
@@ -87,7 +90,8 @@ class SharedView final : public View {
                                           const std::string& after);
     Result<Trace> trace_now(PgConnection& c, const std::string& id);
     Result<Counts> counts_now(PgConnection& c);
-    Result<std::vector<DomainCount>> domains_now(PgConnection& c, std::size_t limit);
+    Result<std::vector<DomainCount>> domains_now(PgConnection& c, const DomainQuery& query);
+    Result<std::vector<ReasonCount>> reasons_now(PgConnection& c);
 
     std::string conninfo_;
     std::unique_ptr<PgConnection> connection_;
@@ -185,18 +189,32 @@ Result<Counts> SharedView::counts_now(PgConnection& c) {
     return counts;
 }
 
-Result<std::vector<DomainCount>> SharedView::domains_now(PgConnection& c, std::size_t limit) {
+Result<std::vector<DomainCount>> SharedView::domains_now(PgConnection& c, const DomainQuery& query) {
     auto rows = c.query(
-        "SELECT d.domain, d.n, coalesce((SELECT reason FROM recipient r WHERE r.domain = d.domain AND r.state IN (0, "
-        "5) AND "
-        "r.reason <> '' LIMIT 1), ''), (SELECT received FROM message m WHERE m.id = d.first) FROM (SELECT domain, "
-        "count(*) AS n, min(id) AS first FROM recipient WHERE state IN (0, 5) GROUP BY domain ORDER BY 2 DESC, 1 "
-        "LIMIT $1::bigint) d ORDER BY 2 DESC, 1",
-        Params().number(static_cast<std::int64_t>(limit)));
+        "SELECT d.domain, d.n, d.reason, (SELECT received FROM message m WHERE m.id = d.first) FROM (SELECT domain, "
+        "count(*) AS n, min(id) AS first, max(reason) AS reason FROM recipient WHERE state IN (0, 5) AND ($3::text = "
+        "'' OR strpos(domain, $3::text) > 0) GROUP BY domain HAVING $4::text = '' OR max(reason) = $4::text ORDER BY 2 "
+        "DESC, 1 LIMIT $1::bigint OFFSET $2::bigint) d ORDER BY 2 DESC, 1",
+        Params()
+            .number(static_cast<std::int64_t>(query.limit))
+            .number(static_cast<std::int64_t>(query.offset))
+            .text(query.contains)
+            .text(query.reason));
     std::vector<DomainCount> counts;
     for (int i = 0; i < rows.size(); ++i)
         counts.push_back({rows.text(i, 0), static_cast<std::uint64_t>(rows.number(i, 1)), rows.text(i, 2),
                           rows.null(i, 3) ? Time{} : time_from(rows.number(i, 3))});
+    return counts;
+}
+
+Result<std::vector<ReasonCount>> SharedView::reasons_now(PgConnection& c) {
+    auto rows =
+        c.query("SELECT reason, count(*), sum(n)::bigint FROM (SELECT domain, max(reason) AS reason, count(*) "
+                "AS n FROM recipient WHERE state IN (0, 5) GROUP BY domain) d GROUP BY reason ORDER BY 3 DESC, 1");
+    std::vector<ReasonCount> counts;
+    for (int i = 0; i < rows.size(); ++i)
+        counts.push_back({rows.text(i, 0), static_cast<std::uint64_t>(rows.number(i, 1)),
+                          static_cast<std::uint64_t>(rows.number(i, 2))});
     return counts;
 }
 

@@ -146,7 +146,7 @@ void large_queue(const EmbeddedOptions& options) {
     filter.older_than = std::chrono::seconds(1);
     timed("list 50 by age", [&] { return std::to_string(wait(queue->list(filter, 50, ""))->size()) + " messages"; });
     timed("counts", [&] { return std::to_string(wait(queue->counts())->messages) + " messages"; });
-    timed("domains", [&] { return std::to_string(wait(queue->domains(20))->size()) + " domains"; });
+    timed("domains", [&] { return std::to_string(wait(queue->domains({.limit = 20}))->size()) + " domains"; });
     filter = {};
     filter.all = true;
     timed("hold all", [&] { return std::to_string(wait(queue->act(Queue::Action::hold, filter, now))->messages); });

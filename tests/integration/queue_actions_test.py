@@ -1,7 +1,7 @@
 """Does an operator reach exactly the mail that is meant, see it before acting, and hold what is still to come? DQ-019."""
 import pytest
 
-from world import waiting
+from world import scenario, waiting
 
 
 def deferred_at(world, relay, reply, name='mx', count=2):
@@ -83,3 +83,39 @@ def test_hold_what_arrives(world, relay, by):
     again.wait('recipient', result='delivered') if by == 'domain' else mx.wait_messages(3)
     assert relay.queue('holds', '--json').json == []
     relay.send(domain.user('last'), sender=sender and f'news2@sender.test').gone()
+
+
+@pytest.mark.parametrize('named', ['ids', 'domain'])
+def test_flush_waits_until_each_was_tried(relay, world, named):
+    """`queue flush --wait` comes back when the retry is over, and says what still waits."""
+    good, bad = world.domain(), world.domain()
+    mx = good.host(tlsa=['3 1 1 wrong'])
+    bad.host(tlsa=['3 1 1 wrong'])
+    mine, other = relay.send(good.user()), relay.send(bad.user())
+    scenario.deferred(mine, 'tlsa-invalid')
+    scenario.deferred(other, 'tlsa-invalid')
+    chosen = [mine.id] if named == 'ids' else ['--domain', good.name]
+    done = relay.queue('flush', *chosen, '--wait')
+    assert done.status == 0 and '1 recipient waits for another attempt' in done.out, done.out + done.err
+    assert len(mine.events('recipient')) == 2 and len(other.events('recipient')) == 1
+    assert not mx.messages
+    both = relay.queue('flush', '--all', '--wait')
+    assert both.status == 0 and '2 recipients wait' in both.out
+    assert len(mine.events('recipient')) == 3 and len(other.events('recipient')) == 2
+
+
+def test_status_is_one_screen(relay, world):
+    """The most urgent first; at most a screen's lines whatever waits."""
+    relay.configure(policies=[{'match': ['.many.test'], 'hold': True}])
+    good, bad = world.domain(), world.domain()
+    mx = good.host(tlsa=['3 1 1'])
+    bad.host(tlsa=['3 1 1 wrong'])
+    scenario.delivered(relay.send(good.user()), mx, 'dane-ee')
+    relay.send([f'user@d{i}.many.test' for i in range(60)]).outcome('user@d59.many.test')
+    scenario.deferred(relay.send(bad.user()), 'tlsa-invalid')
+    lines = relay.run('status').out.splitlines()
+    assert lines[0].startswith('danelaw ') and lines[0].endswith('healthy')
+    assert len(lines) <= 50 and max(map(len, lines)) <= 160
+    text = '\n'.join(lines)
+    for words in ('2 messages, 61 recipients', '1 in the last minute', 'dane-ee', '100.0%', 'tlsa-invalid', 'policy-hold', 'last failures'):
+        assert words in text, f'{words} in\n{text}'

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "danelaw/admin/counters.hpp"
+#include "danelaw/config/settings.hpp"
+#include "danelaw/delivery/pool.hpp"
 #include "danelaw/resolver/resolver.hpp"
 #include "danelaw/store/queue.hpp"
 
@@ -26,13 +28,24 @@ struct StatusFacts {
     Time now{}, started{};
     store::Counts queue;
     std::vector<store::DomainCount> destinations;
+    std::vector<store::ReasonCount> reasons;
     std::vector<store::RelayShare> relays; // of a shared queue; empty where it is not
     Snapshot counters;
     resolver::Resolver::Counters dns;
+    delivery::Pool::Stats connections;
+    std::vector<config::PolicyEntry> policies;
     std::vector<std::string> problems, warnings;
 };
 // `status --json`; health is ok when there are no problems.
 boost::json::object status_view(const StatusFacts& facts);
+boost::json::object destination_view(const store::DomainCount& destination);
+// With what its reason means, and who has to mend what.
+boost::json::object failure_view(const Failure& failure);
+// Columns for a chart: a number a step in each.
+boost::json::object history_view(const Ring::Series& series);
+// The TLS rules for everybody, and the entries of `policies` in order: the first match wins.
+boost::json::object policies_view(const config::Settings& settings, Time now);
+
 // The text exposition format of Prometheus.
 std::string metrics_text(const StatusFacts& facts, const store::Queue::Stats& store);
 

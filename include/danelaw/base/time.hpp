@@ -27,6 +27,7 @@ class SystemClock final : public Clock {
 // "2026-11-25T04:20:31.123Z" (RFC 3339, UTC, milliseconds).
 std::string rfc3339(Time t);
 std::optional<Time> parse_rfc3339(std::string_view text);
+std::string day_text(std::chrono::year_month_day day); // "2026-11-25"
 // "Wed, 25 Nov 2026 04:20:31 +0000" (RFC 5322 3.3).
 std::string rfc5322_date(Time t);
 // "1h30m", "500ms", "5d": the form that the configuration uses.

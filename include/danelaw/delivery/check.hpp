@@ -51,6 +51,9 @@ struct CheckReport {
     std::vector<std::string> advice; // what the remote should mend
 };
 
+// A domain, an address literal in brackets, or what stands behind the @ of an address; nullopt: none of these.
+std::optional<std::string> check_lane(std::string_view text);
+
 Task<std::unique_ptr<CheckReport>> check(Router& router, tls::Client& tls, ChannelRules rules, CheckRequest request);
 
 // The contract's form: {"domain","policy","mx":{…},"hosts":[…],"verdict":"deliver|defer|bounce",…}.

@@ -9,6 +9,7 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -118,6 +119,17 @@ struct DomainCount {
     std::string reason;
     Time oldest{};
 };
+// Which destinations with open mail: most recipients first, then by name. Empty fields match everything.
+struct DomainQuery {
+    std::size_t limit = 20, offset = 0;
+    std::string contains{}; // in the name
+    std::string reason{};   // why it waits
+};
+// Open mail by why it waits; "" where nothing failed.
+struct ReasonCount {
+    std::string reason;
+    std::uint64_t destinations = 0, recipients = 0;
+};
 
 // A relay on a shared queue.
 struct RelayShare {
@@ -193,7 +205,8 @@ class Queue {
     virtual Millis look_again() const { return Millis::max(); }
     virtual Task<Result<std::vector<RelayShare>>> relays() { co_return std::vector<RelayShare>(); } // empty: not shared
     virtual Task<Result<Counts>> counts() = 0;
-    virtual Task<Result<std::vector<DomainCount>>> domains(std::size_t limit) = 0;
+    virtual Task<Result<std::vector<DomainCount>>> domains(DomainQuery query) = 0;
+    virtual Task<Result<std::vector<ReasonCount>>> reasons() = 0; // most recipients first
 
     // -- small key-values: MTA-STS cache, TLSRPT counters. `add_counts` sums atomically.
     virtual Task<Result<std::optional<std::string>>> get(std::string table, std::string key) = 0;
@@ -208,9 +221,15 @@ class Queue {
 
     // Ends the writer after what is waiting is stable. No calls after it.
     virtual void stop() = 0;
-    // For metrics: batches committed, transactions in them, the time of the last fsync …
+    // For metrics: batches committed, operations in them, how long each took with its fsync. The histograms have a
+    // place for each bound, and one for what is larger.
     struct Stats {
-        std::uint64_t commits = 0, operations = 0, last_commit_us = 0, failures = 0;
+        static constexpr std::array<std::uint64_t, 10> size_bounds = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512};
+        static constexpr std::array<std::uint64_t, 10> us_bounds = {100,   250,    500,    1'000,   2'500,
+                                                                    5'000, 10'000, 50'000, 250'000, 1'000'000};
+        std::uint64_t commits = 0, operations = 0, last_commit_us = 0, commit_us = 0, failures = 0;
+        std::array<std::uint64_t, size_bounds.size() + 1> commits_of_size{};
+        std::array<std::uint64_t, us_bounds.size() + 1> commits_of_us{};
         bool failed = false;
         std::string trouble; // why the database can't be reached; empty: it can
     };

@@ -54,7 +54,8 @@ class Shelf final : public store::Queue {
     store::Task<Result<store::Trace>> trace(std::string) override { co_return none(); }
     store::Task<Result<Acted>> act(Action, store::Filter, Time) override { co_return none(); }
     store::Task<Result<store::Counts>> counts() override { co_return none(); }
-    store::Task<Result<std::vector<store::DomainCount>>> domains(std::size_t) override { co_return none(); }
+    store::Task<Result<std::vector<store::DomainCount>>> domains(store::DomainQuery) override { co_return none(); }
+    store::Task<Result<std::vector<store::ReasonCount>>> reasons() override { co_return none(); }
     store::Task<Result<void>> add_counts(std::string, std::vector<std::pair<std::string, std::int64_t>>) override {
         co_return none();
     }

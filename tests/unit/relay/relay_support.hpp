@@ -47,9 +47,10 @@ class MemoryQueue final : public store::Queue {
     store::Task<Result<store::Trace>> trace(std::string) override { co_return fail(Errc::not_found, ""); }
     store::Task<Result<Acted>> act(Action, store::Filter, Time) override { co_return fail(Errc::not_found, ""); }
     store::Task<Result<store::Counts>> counts() override { co_return fail(Errc::not_found, ""); }
-    store::Task<Result<std::vector<store::DomainCount>>> domains(std::size_t) override {
+    store::Task<Result<std::vector<store::DomainCount>>> domains(store::DomainQuery) override {
         co_return fail(Errc::not_found, "");
     }
+    store::Task<Result<std::vector<store::ReasonCount>>> reasons() override { co_return fail(Errc::not_found, ""); }
     store::Task<Result<std::optional<std::string>>> get(std::string, std::string) override {
         co_return fail(Errc::not_found, "");
     }

@@ -96,13 +96,32 @@ TEST_P(Operator, FiltersNarrowTheList) {
     EXPECT_EQ(counts->held, 1U);
     EXPECT_EQ(counts->destinations, 4U);
     EXPECT_EQ(*counts->oldest, at(0));
-    auto domains = run(queue->domains(1));
+    auto domains = run(queue->domains({.limit = 1}));
     ASSERT_TRUE(domains);
     ASSERT_EQ(domains->size(), 1U);
     EXPECT_EQ((*domains)[0].domain, "one.example");
     EXPECT_EQ((*domains)[0].recipients, 2U);
     EXPECT_EQ((*domains)[0].reason, "dns-error");
     EXPECT_EQ((*domains)[0].oldest, at(0));
+    const auto names = [&](store::DomainQuery query) {
+        std::vector<std::string> out;
+        const auto found = run(queue->domains(std::move(query)));
+        for (const auto& d : *found) out.push_back(d.domain);
+        return out;
+    };
+    const auto all = names({});
+    ASSERT_EQ(all.size(), 4U);
+    EXPECT_EQ(names({.limit = 2, .offset = 1}), (Ids{all[1], all[2]}));
+    EXPECT_EQ(names({.contains = "one"}), (Ids{"one.example"}));
+    EXPECT_EQ(names({.reason = "dns-error"}), (Ids{"one.example"}));
+    EXPECT_EQ(names({.contains = "nobody"}), Ids{});
+    auto reasons = run(queue->reasons());
+    ASSERT_TRUE(reasons);
+    ASSERT_EQ(reasons->size(), 2U);
+    EXPECT_EQ((*reasons)[0].reason, "");
+    EXPECT_EQ((*reasons)[0].destinations, 3U);
+    EXPECT_EQ((*reasons)[1].reason, "dns-error");
+    EXPECT_EQ((*reasons)[1].recipients, 2U);
 }
 
 TEST_P(Operator, ActOnNothingNamedNeedsAll) {

@@ -1,0 +1,33 @@
+# Turns files into one C++ source: cmake -DOUTPUT=assets.cpp "-DFILES=a.html;b.js" -P embed.cmake
+# Each file is served under its own name, with a tag made from its content (src/admin/assets.hpp).
+set(type_html "text/html; charset=utf-8")
+set(type_css "text/css; charset=utf-8")
+set(type_js "text/javascript; charset=utf-8")
+set(type_svg "image/svg+xml")
+set(type_yaml "application/yaml; charset=utf-8")
+
+set(source "// Made by cmake/embed.cmake.\n#include \"assets.hpp\"\n\nnamespace danelaw::admin {\nnamespace {\n")
+set(rows "")
+set(number 0)
+foreach(file IN LISTS FILES)
+  get_filename_component(name "${file}" NAME)
+  get_filename_component(extension "${file}" LAST_EXT)
+  string(SUBSTRING "${extension}" 1 -1 extension)
+  if(NOT DEFINED type_${extension})
+    message(FATAL_ERROR "embed.cmake: no media type for ${file}")
+  endif()
+  file(READ "${file}" octets HEX)
+  file(SHA256 "${file}" digest)
+  string(SUBSTRING "${digest}" 0 16 tag)
+  string(LENGTH "${octets}" size)
+  math(EXPR size "${size} / 2")
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "\\\\x\\1" octets "${octets}")
+  # Short literals, which the compiler puts together.
+  string(REGEX REPLACE "(................................................................)" "\\1\"\n\"" octets "${octets}")
+  string(APPEND source "constexpr char octets_${number}[] = \"${octets}\";\n")
+  string(APPEND rows "    {\"${name}\", \"${type_${extension}}\", {octets_${number}, ${size}}, \"\\\"${tag}\\\"\"},\n")
+  math(EXPR number "${number} + 1")
+endforeach()
+string(APPEND source "constexpr Asset all[] = {\n${rows}};\n} // namespace\n\nstd::span<const Asset> assets() {\n"
+                     "    return all;\n}\n\n} // namespace danelaw::admin\n")
+file(WRITE "${OUTPUT}" "${source}")

@@ -11,7 +11,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t rows_most = 8, failures_most = 5, bar_width = 24, line_most = 100;
+constexpr std::size_t rows_most = 8, failures_most = 5, bar_width = 24, line_most = 120;
 
 // 1234567 as 1,234,567.
 std::string grouped(std::uint64_t n) {
@@ -118,10 +118,11 @@ void failures(std::ostream& out, const json::array& all) {
     if (!all.empty()) out << "\nlast failures\n";
     for (std::size_t i = 0; i < std::min(all.size(), failures_most); ++i) {
         const json::object& f = all[i].as_object();
-        out << "  " << text_of(f, "ts").substr(11, 8) << "  " << text_of(f, "result") << " " << text_of(f, "reason")
-            << "  " << text_of(f, "recipient") << "\n            " << text_of(f, "id");
-        if (const std::string host = text_of(f, "host"); !host.empty()) out << " at " << host;
-        out << ": " << cut(text_of(f, "text"), line_most) << "\n";
+        const std::string host = text_of(f, "host");
+        const std::string what = text_of(f, "ts").substr(11, 8) + "  " + text_of(f, "result") + " " +
+                                 text_of(f, "reason") + "  " + text_of(f, "recipient");
+        const std::string why = text_of(f, "id") + (host.empty() ? "" : " at " + host) + ": " + text_of(f, "text");
+        out << "  " << cut(what, line_most) << "\n            " << cut(why, line_most) << "\n";
     }
 }
 

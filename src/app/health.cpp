@@ -101,12 +101,13 @@ net::Task<void> Health::watch() {
 
 std::vector<std::string> Health::problems() const {
     std::vector<std::string> out;
+    const auto settings = parts_.settings();
+    if (!said_ && wants_dane(*settings)) out.emplace_back("DNSSEC: the trust anchors are not proven yet");
     if (!trust_problem_.empty()) out.push_back(trust_problem_);
     if (vanished_) out.emplace_back("DNSSEC: no answer is secure any more");
     const auto stats = parts_.queue.stats();
     if (stats.failed) out.emplace_back("queue: the last commit failed");
     if (!stats.trouble.empty()) out.push_back("queue: " + stats.trouble);
-    const auto settings = parts_.settings();
     struct statvfs disk{};
     if (settings->queue.store == config::StoreKind::sqlite && ::statvfs(settings->queue.path.c_str(), &disk) == 0) {
         const Bytes room = static_cast<Bytes>(disk.f_bavail) * disk.f_frsize;

@@ -97,6 +97,7 @@ int check(const Check& asked, Console console) {
         return Exit::usage;
     }
     request.lane = *lane;
+    request.at = SystemClock().now();
     request.probing = asked.no_probe ? delivery::Probing::no : delivery::Probing::yes;
     if (!asked.mx.empty()) {
         request.only_mx = dns::Name::from(asked.mx);

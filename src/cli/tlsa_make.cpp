@@ -13,6 +13,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -68,7 +69,8 @@ int tlsa_generate(const TlsaGenerate& asked, Console console) {
     if (!asked.cert.empty()) {
         auto subjects = from_file(asked.cert, tls::subjects_from_certificates);
         if (!subjects) return complain(console, subjects.error().detail);
-        request.subject = subjects->front();
+        request.subject = tls::subject_for(request.usage, *subjects);
+        request.chain = std::move(*subjects);
     } else {
         auto subject = asked.key.empty() ? from_file(asked.pubkey, tls::subject_from_public_key)
                                          : from_file(asked.key, tls::subject_from_private_key);
@@ -189,6 +191,13 @@ std::vector<std::string> lines(const tls::RolloverRequest& request, const std::v
     return out;
 }
 
+// All that the planned chain has to be served under.
+std::vector<dns::Tlsa> next_records(const tls::Rollover& plan) {
+    std::vector<dns::Tlsa> all = plan.matching;
+    all.insert(all.end(), plan.add.begin(), plan.add.end());
+    return all;
+}
+
 json::object view(const tls::RolloverRequest& request, const Published& published, const tls::Rollover& plan) {
     return {{"base", request.base.text()},
             {"port", request.port},
@@ -196,30 +205,79 @@ json::object view(const tls::RolloverRequest& request, const Published& publishe
             {"ttl_s", request.ttl.count()},
             {"published", texts(lines(request, request.published))},
             {"coverage", tls::word(plan.coverage)},
+            {"order", tls::word(plan.order)},
+            {"current", texts(lines(request, plan.current))},
+            {"next", texts(lines(request, next_records(plan)))},
             {"matching", texts(lines(request, plan.matching))},
             {"add", texts(lines(request, plan.add))},
             {"install_from", rfc3339(plan.install_from)},
             {"remove", texts(lines(request, plan.drop))},
             {"remove_from", rfc3339(plan.install_from)},
+            {"idle", texts(lines(request, plan.idle))},
             {"warnings", texts(plan.warnings)}};
 }
 
-void print_steps(std::ostream& out, const tls::RolloverRequest& request, const tls::Rollover& plan) {
-    out << "planned certificate or key: " << tls::word(plan.coverage) << "\n";
-    int step = 0;
-    if (!plan.add.empty()) {
-        out << ++step << ". publish now, beside what is there:\n";
-        for (const std::string& line : lines(request, plan.add)) out << "   " << line << "\n";
-    }
-    out << ++step << ". install ";
+void print_records(std::ostream& out, const tls::RolloverRequest& request, const std::vector<dns::Tlsa>& records) {
+    for (const std::string& line : lines(request, records)) out << "     " << line << "\n";
+}
+
+std::string shown(Time t) { // to the second: a deadline for people
+    std::string text = rfc3339(std::chrono::ceil<Seconds>(t)).substr(0, 19) + " UTC";
+    text[10] = ' ';
+    return text;
+}
+
+std::string purpose(const dns::Tlsa& record, const tls::Rollover& plan) {
+    const auto among = [&record](const std::vector<dns::Tlsa>& all) {
+        return std::ranges::find(all, record) != all.end();
+    };
+    if (among(plan.idle)) return "ignored by senders";
+    std::string text;
+    if (among(plan.current)) text = "for the chain in use";
+    if (among(plan.matching)) text += text.empty() ? "for the planned one" : " and the planned one";
+    return text.empty() ? "not for the planned one" : text;
+}
+
+void print_published(std::ostream& out, const tls::RolloverRequest& request, const Published& published,
+                     const tls::Rollover& plan) {
+    out << request.base.text() << " port " << request.port << ": the planned certificate or key is "
+        << tls::word(plan.coverage) << "\n\npublished now (" << dane::word(published.status);
+    if (request.ttl.count() > 0) out << ", TTL " << request.ttl.count() << " s";
+    out << ")\n";
+    for (const dns::Tlsa& r : request.published)
+        out << "     " << tls::zone_line(request.base, request.port, r) << "   " << purpose(r, plan) << "\n";
+}
+
+std::string install_words(const tls::RolloverRequest& request, const tls::Rollover& plan) {
+    const std::string both = std::to_string((plan.install_from - request.now) / Seconds(1));
+    if (plan.order == tls::Order::install_first) return "install the planned certificate at every address of the host";
     if (plan.coverage == tls::Coverage::covered)
-        out << "at any time, if today's records have been published for at least two TTLs (" << 2 * request.ttl.count()
-            << " s)\n";
-    else
-        out << "no earlier than " << rfc3339(plan.install_from) << ", if published now: two TTLs must pass\n";
-    if (plan.drop.empty()) return;
-    out << ++step << ". remove, once every address of the host serves the new one:\n";
-    for (const std::string& line : lines(request, plan.drop)) out << "   " << line << "\n";
+        return "install the planned certificate at any time, if today's records have been published for at least two "
+               "TTLs (" +
+               std::to_string(2 * request.ttl.count()) + " s)";
+    return "install the planned certificate from " + shown(plan.install_from) + " on: two TTLs, " + both +
+           " s, after step 1, if that is done now";
+}
+
+void print_steps(std::ostream& out, const tls::RolloverRequest& request, const tls::Rollover& plan) {
+    int step = 0;
+    const auto publish = [&](const char* when) {
+        if (plan.add.empty()) return;
+        out << "\n" << ++step << ". " << when << ":\n";
+        print_records(out, request, plan.add);
+    };
+    if (plan.order == tls::Order::publish_first) publish("publish now, beside what is there");
+    out << "\n" << ++step << ". " << install_words(request, plan) << "\n";
+    if (plan.order == tls::Order::install_first) publish("then, and not before, publish");
+    if (!plan.drop.empty()) {
+        out << "\n"
+            << ++step << ". remove, once every address of the host serves it, and not before "
+            << shown(plan.install_from) << ":\n";
+        print_records(out, request, plan.drop);
+    }
+    if (plan.idle.empty()) return;
+    out << "\n" << ++step << ". remove at any time; senders ignore:\n";
+    print_records(out, request, plan.idle);
 }
 
 } // namespace
@@ -245,9 +303,14 @@ int tlsa_rollover(const TlsaRollover& asked, Console console) {
         plan->warnings.insert(plan->warnings.begin(), "no DNSSEC-secure TLSA records (" +
                                                           std::string(dane::word(published->status)) +
                                                           "): senders do not use DANE for this host");
+    if (!settings->dns.forwarders.empty())
+        plan->warnings.emplace_back(
+            "the records came through a forwarder: its cache may show what is left of a TTL, not "
+            "the whole; see the zone file");
     if (asked.json) {
         console.out << json::serialize(view(*request, *published, *plan)) << "\n";
     } else {
+        print_published(console.out, *request, *published, *plan);
         print_steps(console.out, *request, *plan);
         for (const std::string& w : plan->warnings) console.err << "warning: " << w << "\n";
     }

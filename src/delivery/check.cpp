@@ -1,37 +1,76 @@
 // `danelaw check`: plan, probe every address, conclude as delivery would.
 #include "danelaw/delivery/check.hpp"
 
-#include "attempt.hpp"
-
 #include "danelaw/base/text.hpp"
+#include "danelaw/net/task_group.hpp"
 
+#include <boost/asio/this_coro.hpp>
 #include <fmt/format.h>
+
+#include <map>
+#include <stdexcept>
 
 namespace danelaw::delivery {
 namespace {
 
-using Kind = Probe::Kind;
+using Kind = KeyProbe::Kind;
 using Keys = tls::Client::KeyPreference;
 
-// The other certificate of a server that holds two: it is what some senders will see.
-Task<std::pair<Kind, std::optional<tls::Outcome>>> probe_kind(tls::Client& tls, const dane::HostPlan& host,
-                                                              Endpoint endpoint, ChannelRules rules, Keys keys) {
-    rules.keys = keys;
-    auto channel = co_await open_channel(tls, host, endpoint, rules);
-    if (channel) {
-        auto outcome = channel->tls;
-        co_await channel->quit();
-        co_return std::pair(Kind::passes, std::move(outcome));
+bool authenticates(const dane::HostPlan& host) {
+    switch (host.requirement) {
+    case dane::Requirement::dane:
+    case dane::Requirement::pkix:
+    case dane::Requirement::mta_sts: return true;
+    case dane::Requirement::none:
+    case dane::Requirement::may:
+    case dane::Requirement::encrypt:
+    case dane::Requirement::skip: return false;
     }
-    const auto& failure = channel.error();
-    if (failure.stage == ChannelFailure::Stage::verify) co_return std::pair(Kind::fails, failure.tls);
-    co_return std::pair(Kind::absent, std::optional<tls::Outcome>());
+    return false;
 }
 
-Task<Probe> probe(tls::Client& tls, const dane::HostPlan& host, Endpoint endpoint, ChannelRules rules) {
-    Probe out;
-    out.endpoint = endpoint;
+// A server without a certificate of that kind refuses the handshake; whatever else happened says nothing about it.
+bool refused_that_kind(const ChannelFailure& failure) {
+    if (failure.stage != ChannelFailure::Stage::handshake || !failure.tls) return false;
+    return failure.tls->failure_code == "handshake-failed" || failure.tls->failure_code == "handshake-closed";
+}
+
+// The other certificate of a server that holds two: it is what some senders will see.
+Task<KeyProbe> probe_kind(tls::Client& tls, const dane::HostPlan& host, Endpoint endpoint, ChannelRules rules,
+                          Keys keys) {
+    rules.keys = keys;
+    KeyProbe out;
     auto channel = co_await open_channel(tls, host, endpoint, rules);
+    if (channel) {
+        out.kind = Kind::passes;
+        out.tls = channel->tls;
+        co_await channel->quit();
+        co_return out;
+    }
+    auto& failure = channel.error();
+    if (failure.stage == ChannelFailure::Stage::verify) {
+        out.kind = Kind::fails;
+        out.tls = std::move(failure.tls);
+    } else {
+        out.kind = refused_that_kind(failure) ? Kind::absent : Kind::unknown;
+        out.text = std::move(failure.text);
+    }
+    co_return out;
+}
+
+// The certificate that was negotiated need not be asked for again; the other kind is.
+Task<void> probe_kinds(tls::Client& tls, const dane::HostPlan& host, ChannelRules rules, Probe& out) {
+    const auto& key = out.tls->chain.front().key;
+    const KeyProbe seen{out.ok ? Kind::passes : Kind::fails, out.tls, {}};
+    const bool is_rsa = key.starts_with("RSA"), is_ecdsa = key.starts_with("EC ");
+    out.ecdsa = seen;
+    out.rsa = seen;
+    if (!is_ecdsa) out.ecdsa = co_await probe_kind(tls, host, out.endpoint, rules, Keys::ecdsa);
+    if (!is_rsa) out.rsa = co_await probe_kind(tls, host, out.endpoint, rules, Keys::rsa);
+}
+
+Task<void> probe(tls::Client& tls, const dane::HostPlan& host, ChannelRules rules, Probe& out) {
+    auto channel = co_await open_channel(tls, host, out.endpoint, rules);
     if (channel) {
         out.ok = true;
         out.starttls = channel->starttls_offered;
@@ -39,66 +78,56 @@ Task<Probe> probe(tls::Client& tls, const dane::HostPlan& host, Endpoint endpoin
         out.tls = channel->tls;
         co_await channel->quit();
     } else {
-        auto& failure = channel.error();
-        out.starttls = failure.starttls_offered;
-        out.reason = failure.reason;
-        out.text = failure.text;
-        out.tls = std::move(failure.tls);
+        out.failure = std::move(channel.error());
+        out.starttls = out.failure->starttls_offered;
+        out.tls = out.failure->tls;
     }
     const bool reached_tls = out.tls && !out.tls->chain.empty();
-    if (host.requirement == dane::Requirement::dane && reached_tls) {
-        std::tie(out.ecdsa, out.ecdsa_tls) = co_await probe_kind(tls, host, endpoint, rules, Keys::ecdsa);
-        std::tie(out.rsa, out.rsa_tls) = co_await probe_kind(tls, host, endpoint, rules, Keys::rsa);
+    if (authenticates(host) && reached_tls) co_await probe_kinds(tls, host, rules, out);
+}
+
+struct Target {
+    const dane::HostPlan* host;
+    Probe* probe;
+};
+
+// A server that several names lead to is asked for one after the other: it may limit a client's connections.
+Task<void> probe_in_turn(tls::Client& tls, ChannelRules rules, std::vector<Target> targets) {
+    for (const auto& target : targets) co_await probe(tls, *target.host, rules, *target.probe);
+}
+
+// Different servers side by side: a dead one costs its time-out once.
+Task<void> probe_all(CheckReport& report, tls::Client& tls, const ChannelRules& rules) {
+    std::map<std::string, std::vector<Target>> servers;
+    for (auto& host : report.hosts) {
+        if (host.plan->requirement == dane::Requirement::skip) continue;
+        for (const auto& address : host.plan->addresses) {
+            Probe one;
+            one.endpoint = {address, host.plan->port};
+            host.probes.push_back(std::move(one));
+        }
+        for (auto& one : host.probes) servers[one.endpoint.text()].push_back({host.plan, &one});
     }
-    co_return out;
+    std::string bug;
+    const auto on_bug = [&bug](const std::string&, const std::string& what) { bug = what; };
+    const auto executor = co_await boost::asio::this_coro::executor;
+    net::TaskGroup side_by_side(executor, on_bug);
+    for (auto& [endpoint, targets] : servers)
+        side_by_side.spawn(endpoint, probe_in_turn(tls, rules, std::move(targets)));
+    co_await side_by_side.join();
+    if (!bug.empty()) throw std::runtime_error(bug);
 }
 
-dane::HostFailure failure_of(const dane::HostPlan& host, const Probe& probe) {
-    dane::HostFailure out;
-    out.host = host.name;
-    out.reason = probe.reason;
-    out.text = probe.text;
-    out.demand = host.requirement == dane::Requirement::may ? dane::HostFailure::Demand::opportunistic
-                                                            : dane::HostFailure::Demand::policy;
-    return out;
-}
-
-void advise(CheckReport& report, const dane::HostPlan& host, const Probe& probe) {
-    const auto name = host.shown();
-    if (probe.reason == Reason::tlsa_invalid)
-        report.advice.push_back(
-            fmt::format("{}: the certificate matches no TLSA record: publish one for the present key "
-                        "(danelaw tlsa generate), or install the certificate that the records name",
-                        name));
-    if (probe.reason == Reason::starttls_not_supported)
-        report.advice.push_back(fmt::format("{}: offer STARTTLS to every client; the TLSA records promise it", name));
-    if (probe.reason == Reason::certificate_expired)
-        report.advice.push_back(fmt::format("{}: renew the certificate", name));
-    if (probe.reason == Reason::certificate_host_mismatch)
-        report.advice.push_back(
-            fmt::format("{}: the certificate needs the name {}", name, join(host.reference_names, " or ")));
-    const auto covers_one = [](Kind a, Kind b) { return a == Kind::passes && b == Kind::fails; };
-    if (covers_one(probe.ecdsa, probe.rsa))
-        report.advice.push_back(
-            fmt::format("{}: the TLSA records cover the ECDSA certificate only, not the RSA one", name));
-    if (covers_one(probe.rsa, probe.ecdsa))
-        report.advice.push_back(
-            fmt::format("{}: the TLSA records cover the RSA certificate only, not the ECDSA one", name));
-    if (host.tlsa_unusable)
-        report.advice.push_back(fmt::format("{}: no TLSA record is usable for SMTP (usage 2 or 3 is): mail goes out "
-                                            "encrypted but unauthenticated",
-                                            name));
+void take(CheckReport& report, const dane::Halt& halt) {
+    report.verdict = halt.verdict;
+    report.reason = halt.reason;
+    report.text = halt.text;
 }
 
 // As delivery concludes: the first host that works, else the gravest failure.
 void conclude_from(CheckReport& report, const CheckRequest& request) {
     const auto& plan = report.route.plan;
-    if (plan.halt) {
-        report.verdict = plan.halt->verdict;
-        report.reason = plan.halt->reason;
-        report.text = plan.halt->text;
-        return;
-    }
+    if (plan.halt) return take(report, *plan.halt);
     std::vector<dane::HostFailure> failures;
     for (const auto& host : report.hosts) {
         if (host.plan->requirement == dane::Requirement::skip) {
@@ -119,13 +148,12 @@ void conclude_from(CheckReport& report, const CheckRequest& request) {
                                           one.endpoint.text(), word(one.level));
                 return;
             }
-            failures.push_back(failure_of(*host.plan, one));
+            failures.push_back(host_failure(plan.next_hop, *host.plan, *one.failure)); // SC-008, D-14: as delivery
         }
     }
-    const auto halt = dane::conclude(failures, report.route.destination.rules);
-    report.verdict = halt.verdict;
-    report.reason = halt.reason;
-    report.text = halt.text;
+    take(report, dane::conclude(failures, report.route.destination.rules));
+    if (failures.empty() && request.only_mx)
+        report.text = request.only_mx->text() + " is not among the hosts that mail would go to";
 }
 
 } // namespace
@@ -139,6 +167,13 @@ std::optional<std::string> check_lane(std::string_view text) {
     return name->text();
 }
 
+std::string_view covered(const Probe& probe) {
+    const auto seen = [](const KeyProbe& p) { return p.kind == Kind::passes || p.kind == Kind::fails; };
+    if (!seen(probe.ecdsa) || !seen(probe.rsa)) return "";
+    const bool ecdsa = probe.ecdsa.kind == Kind::passes, rsa = probe.rsa.kind == Kind::passes;
+    return ecdsa ? (rsa ? "both" : "ecdsa") : (rsa ? "rsa" : "none");
+}
+
 Task<std::unique_ptr<CheckReport>> check(Router& router, tls::Client& tls, ChannelRules rules, CheckRequest request) {
     RouteOptions options;
     options.fresh = true;
@@ -148,17 +183,11 @@ Task<std::unique_ptr<CheckReport>> check(Router& router, tls::Client& tls, Chann
         if (request.only_mx && host.name != *request.only_mx) continue;
         HostCheck entry;
         entry.plan = &host;
-        if (request.probing == Probing::yes && host.requirement != dane::Requirement::skip &&
-            !report->route.plan.halt) {
-            for (const auto& address : host.addresses) {
-                auto one = co_await probe(tls, host, Endpoint{address, host.port}, rules);
-                advise(*report, host, one);
-                entry.probes.push_back(std::move(one));
-            }
-        }
         report->hosts.push_back(std::move(entry));
     }
+    if (request.probing == Probing::yes && !report->route.plan.halt) co_await probe_all(*report, tls, rules);
     conclude_from(*report, request);
+    advise(*report, request.at);
     if (report->route.destination.hold) {
         report->verdict = Verdict::deferred;
         report->reason = Reason::policy_hold;

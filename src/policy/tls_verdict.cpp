@@ -1,5 +1,5 @@
 // What a step of TLS means under a host's requirement, and how a report counts it: the columns S and H of the decision
-// table.
+// table, and its last one (DANE-142).
 #include "danelaw/policy/verdict.hpp"
 
 namespace danelaw::policy {

@@ -17,6 +17,7 @@
 #include <unbound.h>
 #include <unistd.h>
 #include <unordered_set>
+#include <utility>
 
 namespace danelaw::resolver {
 
@@ -98,7 +99,7 @@ using Key = std::pair<std::string, int>; // name and type
 // One question on its way, with all who wait for it. The library holds its address until it answers, or until ub_cancel
 // said that it won't.
 struct Lookup {
-    class Unbound* owner = nullptr;
+    class Library* library = nullptr;
     Key key;
     int id = 0;
     bool abandoned = false; // nobody waits any more
@@ -106,22 +107,105 @@ struct Lookup {
     std::vector<net::Wakeup*> waiters;
 };
 
-class Unbound final : public Resolver {
+// One context of libunbound, with its cache and its thread.
+class Library {
   public:
-    Unbound(const asio::any_io_executor& executor, Context context, Millis timeout)
-        : executor_(executor), context_(std::move(context)),
-          readable_(std::make_shared<asio::posix::stream_descriptor>(executor, ::dup(ub_fd(context_.get())))),
-          timeout_(timeout) {
+    Library(const asio::any_io_executor& executor, Context context)
+        : context_(std::move(context)),
+          readable_(std::make_shared<asio::posix::stream_descriptor>(executor, ::dup(ub_fd(context_.get())))) {
         watch();
     }
-    ~Unbound() override {
+    ~Library() {
         boost::system::error_code ignored;
         readable_->close(ignored);
         *alive_ = false;
         for (const auto& lookup : lookups_) (void)ub_cancel(context_.get(), lookup->id);
     }
-    Unbound(const Unbound&) = delete;
-    Unbound& operator=(const Unbound&) = delete;
+    Library(const Library&) = delete;
+    Library& operator=(const Library&) = delete;
+
+    // What is in flight already is joined by whoever asks the same.
+    Result<std::shared_ptr<Lookup>> ask(const Key& key);
+    void abandon(const std::shared_ptr<Lookup>& lookup);
+    std::size_t in_flight() const { return in_flight_.size(); }
+    bool busy() const { return !lookups_.empty(); }
+
+  private:
+    void watch();
+    static void answered(void* lookup, int code, ub_result* result);
+
+    Context context_;
+    std::shared_ptr<asio::posix::stream_descriptor> readable_;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+    std::map<Key, std::shared_ptr<Lookup>> in_flight_;
+    std::unordered_set<std::shared_ptr<Lookup>> lookups_; // known to the library
+};
+
+void Library::watch() {
+    // Neither the descriptor nor this object need outlive the wait.
+    auto handler = [this, alive = alive_, keep = readable_](boost::system::error_code ec) {
+        if (ec || !*alive) return;
+        (void)ub_process(context_.get());
+        if (*alive) watch();
+    };
+    readable_->async_wait(asio::posix::descriptor_base::wait_read, std::move(handler));
+}
+
+// Called by ub_process(), on the io thread.
+void Library::answered(void* argument, int code, ub_result* result) {
+    auto* raw = static_cast<Lookup*>(argument);
+    Library& self = *raw->library;
+    const auto same = [raw](const std::shared_ptr<Lookup>& l) { return l.get() == raw; };
+    const auto at = std::ranges::find_if(self.lookups_, same);
+    if (at == self.lookups_.end()) { // cancelled in time, and yet: nothing of ours is left
+        ub_resolve_free(result);
+        return;
+    }
+    const std::shared_ptr<Lookup> lookup = *at;
+    self.lookups_.erase(at);
+    if (!lookup->abandoned) self.in_flight_.erase(lookup->key);
+    lookup->answer = read_result(code, result);
+    ub_resolve_free(result);
+    for (net::Wakeup* waiter : lookup->waiters) waiter->notify();
+}
+
+Result<std::shared_ptr<Lookup>> Library::ask(const Key& key) {
+    if (const auto found = in_flight_.find(key); found != in_flight_.end()) return found->second;
+    auto lookup = std::make_shared<Lookup>();
+    lookup->library = this;
+    lookup->key = key;
+    const std::string name = key.first + ".";
+    const int code = ub_resolve_async(context_.get(), name.c_str(), key.second, 1, lookup.get(), answered, &lookup->id);
+    if (code != 0) return refused("lookup", code);
+    lookups_.insert(lookup);
+    in_flight_[key] = lookup;
+    return lookup;
+}
+
+void Library::abandon(const std::shared_ptr<Lookup>& lookup) {
+    lookup->abandoned = true;
+    in_flight_.erase(lookup->key);
+    // Refused when the answer is under way already: then it is dropped when it comes.
+    if (ub_cancel(context_.get(), lookup->id) == 0) lookups_.erase(lookup);
+}
+
+// The library's cache counts by the wall clock. When that is set back, what was kept would be used for as long again:
+// a stale TLSA RRset (DANE-012), or the verdict that a key is bad (H37). Slewing by NTP stays far below this.
+constexpr auto set_back = std::chrono::seconds(5);
+
+// How far the wall clock is ahead of the one that nobody can set.
+Millis wall_ahead() {
+    const auto wall = std::chrono::system_clock::now().time_since_epoch();
+    const auto steady = std::chrono::steady_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<Millis>(wall) - std::chrono::duration_cast<Millis>(steady);
+}
+
+class Unbound final : public Resolver {
+  public:
+    Unbound(const asio::any_io_executor& executor, std::string config, Context context, Millis timeout)
+        : executor_(executor), config_(std::move(config)), timeout_(timeout), ahead_(wall_ahead()) {
+        library_ = std::make_shared<Library>(executor_, std::move(context));
+    }
 
     Task<dns::Answer<dns::Mx>> mx(dns::Name name) override {
         co_return count(decode<dns::Mx>(name, co_await ask(name, 15), dns::parse_mx));
@@ -143,25 +227,22 @@ class Unbound final : public Resolver {
     }
     Counters counters() const override {
         Counters now = counters_;
-        now.in_flight = in_flight_.size();
+        now.in_flight = library_->in_flight();
+        for (const auto& old : retired_) now.in_flight += old->in_flight();
         return now;
     }
 
   private:
     Task<Raw> ask(dns::Name name, int type);
-    Result<std::shared_ptr<Lookup>> start(const Key& key);
-    void abandon(const std::shared_ptr<Lookup>& lookup);
-    void watch();
-    static void answered(void* lookup, int code, ub_result* result);
+    void mind_the_clock();
     template <class T> dns::Answer<T> count(dns::Answer<T> answer);
 
     asio::any_io_executor executor_;
-    Context context_;
-    std::shared_ptr<asio::posix::stream_descriptor> readable_;
-    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+    std::string config_;
+    std::shared_ptr<Library> library_;
+    std::vector<std::shared_ptr<Library>> retired_; // with lookups on their way; asked no more
     Millis timeout_;
-    std::map<Key, std::shared_ptr<Lookup>> in_flight_;    // to be joined by whoever asks the same
-    std::unordered_set<std::shared_ptr<Lookup>> lookups_; // known to the library
+    Millis ahead_;
     Counters counters_;
 };
 
@@ -175,68 +256,32 @@ template <class T> dns::Answer<T> Unbound::count(dns::Answer<T> answer) {
     return answer;
 }
 
-void Unbound::watch() {
-    // Neither the descriptor nor this object need outlive the wait.
-    auto handler = [this, alive = alive_, keep = readable_](boost::system::error_code ec) {
-        if (ec || !*alive) return;
-        (void)ub_process(context_.get());
-        if (*alive) watch();
-    };
-    readable_->async_wait(asio::posix::descriptor_base::wait_read, std::move(handler));
-}
-
-// Called by ub_process(), on the io thread.
-void Unbound::answered(void* argument, int code, ub_result* result) {
-    auto* raw = static_cast<Lookup*>(argument);
-    Unbound& self = *raw->owner;
-    const auto same = [raw](const std::shared_ptr<Lookup>& l) { return l.get() == raw; };
-    const auto at = std::ranges::find_if(self.lookups_, same);
-    if (at == self.lookups_.end()) { // cancelled in time, and yet: nothing of ours is left
-        ub_resolve_free(result);
+// Not from within an answer: a context must not be deleted while it calls us.
+void Unbound::mind_the_clock() {
+    std::erase_if(retired_, [](const auto& old) { return !old->busy(); });
+    const Millis ahead = wall_ahead();
+    if (ahead >= ahead_ - set_back) {
+        ahead_ = ahead;
         return;
     }
-    const std::shared_ptr<Lookup> lookup = *at;
-    self.lookups_.erase(at);
-    if (!lookup->abandoned) self.in_flight_.erase(lookup->key);
-    lookup->answer = read_result(code, result);
-    ub_resolve_free(result);
-    for (net::Wakeup* waiter : lookup->waiters) waiter->notify();
-}
-
-Result<std::shared_ptr<Lookup>> Unbound::start(const Key& key) {
-    auto lookup = std::make_shared<Lookup>();
-    lookup->owner = this;
-    lookup->key = key;
-    const std::string name = key.first + ".";
-    const int code = ub_resolve_async(context_.get(), name.c_str(), key.second, 1, lookup.get(), answered, &lookup->id);
-    if (code != 0) return refused("lookup", code);
-    lookups_.insert(lookup);
-    in_flight_[key] = lookup;
-    return lookup;
-}
-
-void Unbound::abandon(const std::shared_ptr<Lookup>& lookup) {
-    lookup->abandoned = true;
-    in_flight_.erase(lookup->key);
-    // Refused when the answer is under way already: then it is dropped when it comes.
-    if (ub_cancel(context_.get(), lookup->id) == 0) lookups_.erase(lookup);
+    auto fresh = make_context(config_);
+    if (!fresh) return; // tried again by the next lookup
+    ahead_ = ahead;
+    retired_.push_back(std::exchange(library_, std::make_shared<Library>(executor_, std::move(*fresh))));
 }
 
 Task<Raw> Unbound::ask(dns::Name name, int type) {
-    const Key key(name.text(), type);
-    const auto found = in_flight_.find(key);
-    std::shared_ptr<Lookup> lookup = found == in_flight_.end() ? nullptr : found->second;
-    if (!lookup) {
-        auto started = start(key);
-        if (!started) co_return failed_lookup(started.error().detail);
-        lookup = *started;
-    }
+    mind_the_clock();
+    const std::shared_ptr<Library> library = library_;
+    auto started = library->ask(Key(name.text(), type));
+    if (!started) co_return failed_lookup(started.error().detail);
+    const std::shared_ptr<Lookup> lookup = *started;
     net::Wakeup wakeup(executor_);
     lookup->waiters.push_back(&wakeup);
     const auto woken = co_await wakeup.wait(net::deadline_after(timeout_)); // DANE-015
     std::erase(lookup->waiters, &wakeup);
     if (lookup->answer) co_return *lookup->answer;
-    if (lookup->waiters.empty() && !lookup->abandoned) abandon(lookup);
+    if (lookup->waiters.empty() && !lookup->abandoned) library->abandon(lookup);
     if (woken == net::Wakeup::Woken::cancelled) co_return failed_lookup("lookup cancelled");
     co_return failed_lookup("no answer within " + duration_text(timeout_));
 }
@@ -250,7 +295,7 @@ Result<std::unique_ptr<Resolver>> make_unbound(asio::any_io_executor executor, O
     if (!config) return fail(config.error());
     auto context = make_context(*config);
     if (!context) return fail(std::move(context.error()));
-    return std::make_unique<Unbound>(executor, std::move(*context), options.timeout);
+    return std::make_unique<Unbound>(executor, *config, std::move(*context), options.timeout);
 }
 
 } // namespace danelaw::resolver

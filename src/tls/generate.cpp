@@ -9,6 +9,8 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
+
 namespace danelaw::tls {
 
 namespace {
@@ -46,20 +48,72 @@ bool is_authority(const Subject& subject) {
     return cert && X509_check_ca(cert.get()) > 0;
 }
 
-std::string pem_of(const Subject& subject) {
-    return "-----BEGIN CERTIFICATE-----\n" + base64(subject.certificate) + "\n-----END CERTIFICATE-----\n";
+std::string pem_of(std::string_view certificate) {
+    return "-----BEGIN CERTIFICATE-----\n" + base64(certificate) + "\n-----END CERTIFICATE-----\n";
 }
 
-// The record must do what it is for: under usage 3 the certificate passes by it; else it is at least one that counts.
-Result<void> prove(const Generated& made, const GenerateRequest& request) {
-    if (made.record.usage >= 2) {
-        if (const std::string why = dane::unusable_because(made.record); !why.empty())
-            return fail(Errc::parse, "the record made is unusable: " + why);
+std::string pem_of(const std::vector<Subject>& chain) {
+    std::string all;
+    for (const Subject& s : chain) all += pem_of(s.certificate);
+    return all;
+}
+
+// A certificate for a key of which we have the public half alone. Under usage 3 nobody looks at its signature.
+std::string stand_in(const std::string& spki) {
+    const unsigned char* at = octets(spki);
+    const KeyPtr key(d2i_PUBKEY(nullptr, &at, static_cast<long>(spki.size())));
+    const KeyPtr signer(EVP_EC_gen("P-256"));
+    const CertPtr cert(X509_new());
+    const bool made = key && signer && cert && X509_set_version(cert.get(), X509_VERSION_3) == 1 &&
+                      ASN1_INTEGER_set(X509_get_serialNumber(cert.get()), 1) == 1 &&
+                      X509_gmtime_adj(X509_getm_notBefore(cert.get()), -3600) != nullptr &&
+                      X509_gmtime_adj(X509_getm_notAfter(cert.get()), 3600) != nullptr &&
+                      X509_set_pubkey(cert.get(), key.get()) == 1 &&
+                      X509_sign(cert.get(), signer.get(), EVP_sha256()) > 0;
+    ERR_clear_error();
+    return made ? der(cert.get()) : "";
+}
+
+// What the zone file will say, read by nobody who knows what we meant.
+std::optional<dns::Tlsa> read_back(const std::string& line) {
+    const auto at = line.find(" IN TLSA ");
+    if (at == std::string::npos) return std::nullopt;
+    const auto fields = split(std::string_view(line).substr(at + 9), ' ');
+    if (fields.size() != 4) return std::nullopt;
+    dns::Tlsa record;
+    std::uint8_t* const numbers[] = {&record.usage, &record.selector, &record.matching};
+    for (std::size_t n = 0; n < 3; ++n) {
+        const auto number = parse_number(fields[n]);
+        if (!number || *number > 255) return std::nullopt;
+        *numbers[n] = static_cast<std::uint8_t>(*number);
     }
-    if (made.record.usage != 3 || request.subject.certificate.empty()) return {};
-    const auto outcome = verify_offline({{request.host.text()}, {made.record}, pem_of(request.subject), std::nullopt});
+    auto data = unhex(fields[3]);
+    if (!data) return std::nullopt;
+    record.data = std::move(*data);
+    return record;
+}
+
+// The record must do what it is for: the server that it was made for passes by it. What it can't do without the
+// server's own certificate (usage 2) is said.
+Result<void> prove(Generated& made, const GenerateRequest& request) {
+    const auto record = read_back(made.line);
+    if (!record || *record != made.record) return fail(Errc::parse, "the line made does not read back: " + made.line);
+    if (record->usage < 2) return {}; // nobody's verifier takes it: warned of
+    if (const std::string why = dane::unusable_because(*record); !why.empty())
+        return fail(Errc::parse, "the record made is unusable: " + why);
+    OfflineRequest test{{request.host.text()}, {*record}, {}, std::nullopt};
+    if (record->usage == 2) {
+        if (request.chain.size() < 2) return {};
+        test.chain_pem = pem_of(request.chain);
+    } else {
+        const std::string& own = request.subject.certificate;
+        test.chain_pem = pem_of(own.empty() ? stand_in(request.subject.key) : own);
+    }
+    const auto outcome = verify_offline(test);
     if (!outcome) return fail(outcome.error());
-    if (!outcome->passed) return fail(Errc::tls, "the record made does not match: " + outcome->text);
+    if (outcome->passed) return {};
+    if (record->usage == 3) return fail(Errc::tls, "the record made does not match: " + outcome->text);
+    made.warnings.push_back("the chain given would not pass by this record: " + outcome->text);
     return {};
 }
 
@@ -116,6 +170,12 @@ Result<Subject> subject_from_public_key(std::string_view file) {
     if (looks_like_pem(file))
         return key_subject(KeyPtr(PEM_read_bio_PUBKEY(in.get(), nullptr, nullptr, nullptr)), "public key");
     return key_subject(KeyPtr(d2i_PUBKEY_bio(in.get(), nullptr)), "public key");
+}
+
+Subject subject_for(unsigned usage, const std::vector<Subject>& file) {
+    if (usage != 2) return file.front();
+    const auto authority = std::ranges::find_if(file, is_authority);
+    return authority == file.end() ? file.front() : *authority;
 }
 
 std::string zone_line(const dns::Name& host, unsigned port, const dns::Tlsa& record) {

@@ -66,7 +66,9 @@ void judge_kind(const Kind& kind, const std::vector<dns::Tlsa>& usable, const Ro
         } else {
             plan.drop.push_back(r);
         }
-        for_current = for_current || matches(r, request.current);
+        if (!matches(r, request.current)) continue;
+        for_current = true;
+        plan.current.push_back(r);
     }
     if (!request.current.empty() && !for_current)
         plan.warnings.push_back("no published record of kind " + kind_text(kind) +
@@ -84,9 +86,11 @@ void warn_about_anchors(const RolloverRequest& request, Rollover& plan) {
         plan.warnings.emplace_back(
             "records of usage 2: the server must send the trust anchor's certificate in its chain");
     for (const dns::Tlsa& r : request.published)
-        if (const std::string why = dane::unusable_because(r); !why.empty())
+        if (const std::string why = dane::unusable_because(r); !why.empty()) {
+            plan.idle.push_back(r);
             plan.warnings.push_back("the published record " + r.text().substr(0, 24) +
                                     "... is ignored by senders: " + why);
+        }
 }
 
 } // namespace
@@ -100,6 +104,29 @@ std::string_view word(Coverage c) {
     return "";
 }
 
+std::string_view word(Order o) {
+    return o == Order::publish_first ? "publish-first" : "install-first";
+}
+
+namespace {
+
+// No DANE yet, or no record that counts.
+void begin_dane(const RolloverRequest& request, Rollover& plan) {
+    plan.add.push_back(*record_for({3, 1, 1}, request.next));
+    if (request.current.empty()) {
+        plan.order = Order::install_first;
+        plan.warnings.emplace_back("no usable record is published, and the chain in use is not known "
+                                   "(--current-cert): a record for the planned one must not be published before every "
+                                   "address of the host serves it");
+        return;
+    }
+    const dns::Tlsa present = *record_for({3, 1, 1}, request.current);
+    if (present != plan.add.front()) plan.add.insert(plan.add.begin(), present);
+    plan.warnings.emplace_back("no usable record is published: the first ones include the chain in use now");
+}
+
+} // namespace
+
 Result<Rollover> plan_rollover(const RolloverRequest& request) {
     if (request.next.empty()) return fail(Errc::parse, "no planned certificate or key");
     Rollover plan;
@@ -112,20 +139,14 @@ Result<Rollover> plan_rollover(const RolloverRequest& request) {
 
     const std::vector<dns::Tlsa> counting = dane::effective(request.published);
     const bool passes = std::ranges::any_of(counting, [&](const dns::Tlsa& r) { return matches(r, request.next); });
-    if (kinds.empty()) { // no DANE yet, or none that counts
-        plan.add.push_back(*record_for({3, 1, 1}, request.next));
-        if (!request.current.empty()) {
-            const dns::Tlsa present = *record_for({3, 1, 1}, request.current);
-            if (present != plan.add.front()) plan.add.insert(plan.add.begin(), present);
-        }
-        plan.warnings.emplace_back("no usable record is published: what is added must include the chain in use now");
-    }
+    if (kinds.empty()) begin_dane(request, plan);
     const bool everywhere = !kinds.empty() && plan.add.empty() && std::ranges::all_of(kinds, [&](const Kind& k) {
         return std::ranges::any_of(plan.matching, [&](const dns::Tlsa& r) { return kind_of(r) == k; });
     });
     plan.coverage = everywhere ? Coverage::covered : passes ? Coverage::partly : Coverage::none;
     const Seconds longest = std::max(request.ttl, request.next_ttl.value_or(request.ttl));
-    plan.install_from = everywhere ? request.now : request.now + 2 * longest;
+    const bool at_once = everywhere || plan.order == Order::install_first;
+    plan.install_from = at_once ? request.now : request.now + 2 * longest;
     warn_about_anchors(request, plan);
     return plan;
 }

@@ -6,6 +6,8 @@ import pytest
 
 from world import scenario, smtpd, waiting
 
+pytestmark = pytest.mark.check_agrees        # DANE-130
+
 ALL = ('PIPELINING', 'SIZE 52428800', '8BITMIME', 'ENHANCEDSTATUSCODES', 'DSN', 'AUTH PLAIN', 'CHUNKING')
 
 

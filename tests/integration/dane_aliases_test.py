@@ -3,6 +3,8 @@ import pytest
 
 from world import pki, scenario
 
+pytestmark = pytest.mark.check_agrees        # DANE-130
+
 
 @pytest.mark.smoke
 @pytest.mark.parametrize('right_at, base', [('target', 'target'), ('alias', 'alias')])

@@ -3,6 +3,8 @@ import pytest
 
 from world import pki, scenario, waiting
 
+pytestmark = pytest.mark.check_agrees        # DANE-130
+
 
 def self_signed(**kw):
     return lambda host: pki.self_signed(host, **kw)

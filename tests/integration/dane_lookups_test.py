@@ -4,6 +4,8 @@ import pytest
 
 from world import netns, scenario, waiting
 
+pytestmark = pytest.mark.check_agrees        # DANE-130
+
 ERRORS = ['servfail', 'refused', 'notimp', 'formerr', 'drop', 'truncate', 'garbage']
 LIES = ['nxdomain', 'nodata', 'strip']
 

@@ -9,7 +9,7 @@ import fnmatch
 
 import pytest
 
-from world import clock, pki, scenario
+from world import agreement, clock, pki, scenario
 
 ANY = '*'
 # action: defer · bounce · next (without a connection) · left (dialled, then left without MAIL) · deliver
@@ -248,13 +248,7 @@ def second_level(case):
 def assert_check_agrees(made, relay, outcome):
     """DANE-130: verdict, level and reason are those of the delivery."""
     done = relay.check(made.to.split('@')[1])
-    facts = done.json
-    verdict = {'delivered': 'deliver', 'deferred': 'defer', 'bounced': 'bounce'}[outcome['result']]
-    assert facts['verdict'] == verdict and done.status == (0 if verdict == 'deliver' else 1), facts
-    if verdict == 'deliver':
-        assert facts['level'] == outcome['tls_level']
-    else:
-        assert facts['reason'] == outcome['reason']
+    agreement.assert_agrees(done.json, done.status, outcome)
 
 
 def assert_level(case, level, mail):

@@ -3,6 +3,8 @@ import pytest
 
 from world import scenario
 
+pytestmark = pytest.mark.check_agrees        # DANE-130
+
 REFUSALS = [('MAIL', '550 5.7.1 no'), ('RCPT', '550 5.1.1 no'), ('DATA', '554 5.6.0 no'), ('DOT', '552 5.3.4 no')]
 
 

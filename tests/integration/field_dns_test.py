@@ -17,6 +17,8 @@ import pytest
 
 from world import clock, pki, scenario, waiting, zone
 
+pytestmark = pytest.mark.check_agrees        # DANE-130
+
 
 def ask(world, domain, name, rtype):
     """The signed answer of the domain's honest server."""

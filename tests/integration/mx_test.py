@@ -5,6 +5,8 @@ import pytest
 
 from world import netns, scenario, smtpd
 
+pytestmark = pytest.mark.check_agrees        # DANE-130
+
 
 def plain(world, **kw):
     return world.domain(insecure=True, **kw)

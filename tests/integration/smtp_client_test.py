@@ -6,6 +6,8 @@ import pytest
 
 from world import scenario, smtpd
 
+pytestmark = pytest.mark.check_agrees        # DANE-130
+
 
 @pytest.fixture
 def domain(world):

@@ -3,6 +3,8 @@ import pytest
 
 from world import pki, scenario
 
+pytestmark = pytest.mark.check_agrees        # DANE-130
+
 
 def web(world):
     return world.web_ca.issue

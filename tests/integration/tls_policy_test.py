@@ -4,6 +4,8 @@ import pytest
 
 from world import pki, scenario, smtpd
 
+pytestmark = pytest.mark.check_agrees        # DANE-130
+
 NO_TLS = [
     ('absent',          dict(starttls='absent')),
     ('mangled',         dict(starttls='mangled')),

@@ -1,11 +1,12 @@
 """Do the commands tell the truth, and does `check` agree with delivery? Contract; DANE-130, DANE-144 … DANE-147."""
+import datetime
 import json
 import re
 import time
 
 import pytest
 
-from world import pki, scenario, zone
+from world import agreement, forwarder, pki, scenario, zone
 
 
 def checked(relay, domain, *arguments):
@@ -21,7 +22,7 @@ def test_check_a_good_domain(world, relay):
     status, facts = checked(relay, domain)
     assert status == 0
     assert (facts['domain'], facts['policy'], facts['verdict'], facts['level']) == (domain.name, 'dane', 'deliver', 'dane-ee')
-    assert facts['mx'] == {'status': 'secure', 'null_mx': False}
+    assert facts['mx']['status'] == 'secure' and facts['mx']['null_mx'] is False
     host, = facts['hosts']
     assert (host['name'], host['preference'], host['address_status'], host['tlsa_status']) == (mx.fqdn, 10, 'secure', 'secure')
     assert host['tlsa_base'] == mx.fqdn and host['requirement'] == 'dane' and host['addresses'] == mx.addresses
@@ -79,13 +80,7 @@ def test_check_agrees_with_delivery(world, relay, case, policy):
     elif fault:
         domain.faults(*fault)
     status, facts = checked(relay, domain)
-    outcome = relay.send(domain.user()).outcome()
-    verdict = {'delivered': 'deliver', 'deferred': 'defer', 'bounced': 'bounce'}[outcome['result']]
-    assert facts['verdict'] == verdict and status == (0 if verdict == 'deliver' else 1)
-    if verdict == 'deliver':
-        assert facts['level'] == outcome['tls_level']
-    else:
-        assert facts['reason'] == outcome['reason']
+    agreement.assert_agrees(facts, status, relay.send(domain.user()).outcome())
 
 
 @pytest.mark.parametrize('kind, verdict, mx', [('null', 'bounce', 'secure'), ('gone', 'bounce', 'absent')])
@@ -117,6 +112,18 @@ def test_tlsa_generate(relay, tmp_path):
         assert f'{fields[1]} {fields[2]} {fields[3]} {fields[4].strip().lower()}' == made.tlsa(wanted)
     done = relay.run('tlsa', 'generate', '--cert', cert, '--host', 'mx.example.test', '--port', '587', config=False)
     assert '_587._tcp.mx.example.test.' in done.out
+
+
+def test_tlsa_generate_from_a_chain(relay, tmp_path):
+    """DANE-146: under usage 2 the record is about the CA in the file, and the whole file is put before the verifier."""
+    made = pki.chain('mx.example.test')
+    chain = write(tmp_path / 'chain.pem', made.chain_pem())
+    arguments = ['tlsa', 'generate', '--cert', chain, '--usage', '2', '--host']
+    done = relay.run(*arguments, 'mx.example.test', config=False)
+    assert done.status == 0 and f'IN TLSA {made.tlsa("2 0 1 intermediate")}' in done.out, done.out + done.err
+    assert 'would not pass' not in done.err
+    elsewhere = relay.run(*arguments, 'mx.other.test', config=False)
+    assert elsewhere.status == 0 and 'the chain given would not pass by this record' in elsewhere.err
 
 
 VERIFY = [
@@ -156,18 +163,101 @@ def test_tlsa_verify_at_another_time(relay, tmp_path):
         assert done.status == status
 
 
+def seconds(text):
+    return datetime.datetime.fromisoformat(text.replace('Z', '+00:00')).timestamp()
+
+
 def test_tlsa_rollover(world, relay, tmp_path):
-    """DANE-144, DANE-145: covered or not, what to publish, and when."""
+    """DANE-144, DANE-145: covered or not, what to publish, and when, from the live TTL."""
     domain = world.domain(ttl=300)
     mx = domain.host(tlsa=['3 1 1'])
     relay.write_config()
     new = pki.self_signed(mx.fqdn)
     arguments = ['tlsa', 'rollover', '--host', mx.fqdn, '--json']
     current = relay.run(*arguments, '--new-key', write(tmp_path / 'old.pem', pki.key_pem(mx.credential.key)))
-    planned = relay.run(*arguments, '--new-cert', write(tmp_path / 'new.pem', new.chain_pem()))
+    before = int(time.time())
+    planned = relay.run(*arguments, '--new-cert', write(tmp_path / 'new.pem', new.chain_pem()), '--current-cert',
+                        write(tmp_path / 'current.pem', mx.credential.chain_pem()))
     assert current.status == 0, current.out + current.err
+    assert current.json['coverage'] == 'covered' and current.json['add'] == []
     assert planned.status == 1
-    assert new.tlsa('3 1 1').split()[3] in planned.out.lower()
+    owner = f'_25._tcp.{mx.fqdn}. IN TLSA '
+    old_line, new_line = owner + mx.credential.tlsa('3 1 1'), owner + new.tlsa('3 1 1')
+    plan = planned.json
+    assert (plan['coverage'], plan['order'], plan['ttl_s']) == ('not-covered', 'publish-first', 300)
+    assert (plan['published'], plan['current'], plan['next']) == ([old_line], [old_line], [new_line])
+    assert (plan['add'], plan['remove']) == ([new_line], [old_line])
+    for moment in (plan['install_from'], plan['remove_from']):
+        assert before + 600 <= seconds(moment) <= int(time.time()) + 601
+
+
+def test_tlsa_rollover_step_by_step(world, relay, tmp_path):
+    """DANE-144, DANE-143: each step as printed is done, and mail goes through before and after each."""
+    relay.configure(queue={'retry': ['1s']}, delivery={'messages_per_connection': 1})
+    domain = world.domain(ttl=1)
+    mx = domain.host(tlsa=['3 1 1', '1 1 1'])
+    new = pki.self_signed(mx.fqdn)
+    arguments = ['tlsa', 'rollover', '--host', mx.fqdn, '--new-cert', write(tmp_path / 'new.pem', new.chain_pem())]
+
+    def passes(user):
+        assert relay.send(domain.user(user)).wait('recipient', result='delivered', timeout=20)['tls_level'] == 'dane-ee'
+    passes('before')
+    page = relay.run(*arguments).out
+    publish = re.search(r'1\. publish now.*?IN TLSA (3 1 1 [0-9a-f]{64})', page, re.S)
+    assert publish, page
+    assert re.search(r'2\. install the planned certificate from \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC on: two TTLs, 2 s', page), page
+    remove = re.search(r'3\. remove, once every address.*?IN TLSA (3 1 1 [0-9a-f]{64})', page, re.S)
+    useless = re.search(r'4\. remove at any time; senders ignore:\s+\S+ IN TLSA (1 1 1 [0-9a-f]{64})', page)
+    assert remove and useless, page
+    assert publish[1] == new.tlsa('3 1 1') and remove[1] == mx.credential.tlsa('3 1 1')
+    domain.zone.set('_25._tcp.mx', 'TLSA', remove[1], publish[1])
+    passes('both-published')
+    covered = relay.run(*arguments)
+    assert covered.status == 0 and 'at any time' in covered.out, covered.out
+    mx.server.credential = new
+    passes('installed')
+    domain.zone.set('_25._tcp.mx', 'TLSA', publish[1])
+    passes('removed')
+    assert relay.run(*arguments).status == 0
+
+
+def test_tlsa_rollover_of_a_trust_anchor(world, relay, tmp_path):
+    """DANE-093, DANE-144: under usage 2 the anchor must be sent; a chain without it can't be planned for."""
+    domain = world.domain()
+    mx = domain.host(tlsa=['2 0 1'], credential=pki.chain)
+    renewed = pki.chain(mx.fqdn, root_of=mx.credential)
+    other = pki.chain(mx.fqdn, send=('leaf',))
+    same = relay.run('tlsa', 'rollover', '--host', mx.fqdn, '--new-cert', write(tmp_path / 'same.pem', renewed.chain_pem()))
+    assert same.status == 0 and 'must send the trust anchor' in same.err, same.out + same.err
+    bare = relay.run('tlsa', 'rollover', '--host', mx.fqdn, '--new-cert', write(tmp_path / 'bare.pem', other.chain_pem()))
+    assert bare.status == 1 and 'give the whole chain' in bare.err, bare.out + bare.err
+
+
+def test_tlsa_rollover_where_nothing_is_published(world, relay, tmp_path):
+    """A record for a certificate that is not in place yet would break mail: it comes second, or beside today's."""
+    domain = world.domain()
+    mx = domain.host()
+    new = pki.self_signed(mx.fqdn)
+    arguments = ['tlsa', 'rollover', '--host', mx.fqdn, '--new-cert', write(tmp_path / 'new.pem', new.chain_pem())]
+    blind = relay.run(*arguments)
+    assert re.search(r'1\. install .*2\. then, and not before, publish', blind.out, re.S), blind.out
+    assert relay.run(*arguments, '--json').json['order'] == 'install-first'
+    current = write(tmp_path / 'current.pem', mx.credential.chain_pem())
+    known = relay.run(*arguments, '--current-cert', current, '--json').json
+    assert known['order'] == 'publish-first'
+    assert [line.split(' IN TLSA ')[1] for line in known['add']] == [mx.credential.tlsa('3 1 1'), new.tlsa('3 1 1')]
+
+
+def test_tlsa_rollover_through_a_forwarder(world, relay, lab, tmp_path):
+    """A cache counts TTLs down: said, so that nobody computes from what is left."""
+    through = forwarder.Forwarder(lab, '127.0.0.57')
+    through.configure(relay)
+    domain = world.domain()
+    mx = domain.host(tlsa=['3 1 1'])
+    key = write(tmp_path / 'key.pem', pki.key_pem(mx.credential.key))
+    done = relay.run('tlsa', 'rollover', '--host', mx.fqdn, '--new-key', key)
+    through.close()
+    assert done.status == 0 and 'through a forwarder' in done.err
 
 
 def test_config_check(relay, tmp_path):

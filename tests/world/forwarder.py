@@ -57,7 +57,8 @@ class Forwarder:
         answer.flags = (answer.flags | dns.flags.RA) & ~dns.flags.AA
         answer = self.edit(query, answer)
         if answer is not None:
-            self._sock.sendto(answer.to_wire(max_size=65535), peer)
+            with contextlib.suppress(OSError):      # closed meanwhile
+                self._sock.sendto(answer.to_wire(max_size=65535), peer)
 
     def close(self):
         with contextlib.suppress(OSError):          # it is not connected, but whoever waits for a packet is woken

@@ -152,9 +152,17 @@ class Server:
                 context.set_ciphers(self.script.ciphers or ('DEFAULT:@SECLEVEL=0' if low < '1.2' else
                                                             'DEFAULT:@SECLEVEL=1'))
                 context.minimum_version, context.maximum_version = _version(low), _version(high)
-                with tempfile.NamedTemporaryFile('w', suffix='.pem') as f:
-                    f.write(credential.pem())
-                    f.flush()
-                    context.load_cert_chain(f.name)
+                _load(context, credential)
                 self._contexts[credential] = context
             return self._contexts[credential]
+
+    def show_also(self, credential):
+        """A second certificate, of another kind of key: the handshake decides which one the client sees."""
+        _load(self.context(self.credential), credential)
+
+
+def _load(context, credential):
+    with tempfile.NamedTemporaryFile('w', suffix='.pem') as f:
+        f.write(credential.pem())
+        f.flush()
+        context.load_cert_chain(f.name)

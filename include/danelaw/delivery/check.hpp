@@ -19,6 +19,22 @@ struct CheckRequest {
     std::string lane; // lower-case A-label domain, or a literal in brackets
     Probing probing = Probing::yes;
     std::optional<dns::Name> only_mx; // --mx HOST
+    Time at{};                        // for the page: how many days a certificate has left
+};
+
+// A server may hold an ECDSA and an RSA certificate, and each sender sees the one that it negotiates: would the other
+// pass too? (H74)
+struct KeyProbe {
+    enum class Kind {
+        not_tried, // nothing is authenticated here, or no handshake was reached
+        absent,    // the server has no such certificate
+        passes,
+        fails,
+        unknown, // the further connection failed for another reason
+    };
+    Kind kind = Kind::not_tried;
+    std::optional<tls::Outcome> tls;
+    std::string text; // of unknown
 };
 
 // One conversation with one address.
@@ -28,12 +44,11 @@ struct Probe {
     bool ok = false;
     std::optional<tls::Outcome> tls;
     Level level = Level::none;
-    Reason reason = Reason::none;
-    std::string text;
-    // A server may hold two certificates: did the other kind's handshake work, and would the TLSA set cover it? (H74)
-    enum class Kind { not_tried, absent, passes, fails };
-    Kind ecdsa = Kind::not_tried, rsa = Kind::not_tried;
-    std::optional<tls::Outcome> ecdsa_tls, rsa_tls;
+    std::optional<ChannelFailure> failure; // unless ok
+    KeyProbe ecdsa, rsa;
+
+    Reason reason() const { return failure ? failure->reason : Reason::none; }
+    std::string text() const { return failure ? failure->text : std::string(); }
 };
 
 struct HostCheck {
@@ -49,6 +64,7 @@ struct CheckReport {
     Reason reason = Reason::none;
     std::string text;                // the verdict in one sentence
     std::vector<std::string> advice; // what the remote should mend
+    std::vector<std::string> hints;  // what it could do better; mail goes out as it is
 };
 
 // A domain, an address literal in brackets, or what stands behind the @ of an address; nullopt: none of these.
@@ -56,7 +72,13 @@ std::optional<std::string> check_lane(std::string_view text);
 
 Task<std::unique_ptr<CheckReport>> check(Router& router, tls::Client& tls, ChannelRules rules, CheckRequest request);
 
-// The contract's form: {"domain","policy","mx":{…},"hosts":[…],"verdict":"deliver|defer|bounce",…}.
+// Pure: which of a server's two certificates do the records cover? "both", "ecdsa", "rsa" or "none"; empty where it
+// was not seen to have two.
+std::string_view covered(const Probe& probe);
+// Pure: fills advice and hints from what was found (check_advice.cpp). `at`: the moment of the check.
+void advise(CheckReport& report, Time at);
+
+// The contract's form: {"domain","policy","mx":{…},"hosts":[…],"verdict":"deliver|defer|bounce",…}; docs/check.md.
 boost::json::object to_json(const CheckReport& report, const CheckRequest& request);
 
 } // namespace danelaw::delivery

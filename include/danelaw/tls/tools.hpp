@@ -25,8 +25,12 @@ Result<std::vector<Subject>> subjects_from_certificates(std::string_view file); 
 Result<Subject> subject_from_private_key(std::string_view file);
 Result<Subject> subject_from_public_key(std::string_view file);
 
+// Of a file's certificates the one that records of this usage are about: the first; under usage 2 the first CA.
+Subject subject_for(unsigned usage, const std::vector<Subject>& file);
+
 struct GenerateRequest {
     Subject subject;
+    std::vector<Subject> chain; // leaf first, as the server sends it; empty when not known
     dns::Name host;
     unsigned port = 25;
     unsigned usage = 3;
@@ -38,7 +42,8 @@ struct Generated {
     std::string line; // "_25._tcp.mx.example.org. IN TLSA 3 1 1 0a1b…"
     std::vector<std::string> warnings;
 };
-// The record is checked against what it was made from before it is given out.
+// Before it is given out the line is read back and put before the verifier of delivery, together with the chain; where
+// only the key is known, with a certificate made for it. errc::tls when it does not pass.
 Result<Generated> generate(const GenerateRequest& request);
 std::string zone_line(const dns::Name& host, unsigned port, const dns::Tlsa& record);
 
@@ -60,11 +65,19 @@ enum class Coverage {
 };
 std::string_view word(Coverage c);
 
+// Where no usable record is published yet and the chain in use is not known, a record for the planned chain alone
+// would break mail until that chain is in place: it goes in first.
+enum class Order { publish_first, install_first };
+std::string_view word(Order o);
+
 struct Rollover {
     Coverage coverage = Coverage::none;
+    Order order = Order::publish_first;
+    std::vector<dns::Tlsa> current;  // published, for the chain in use (only when it is known)
     std::vector<dns::Tlsa> matching; // published, for the planned chain
     std::vector<dns::Tlsa> add;      // to be published now, beside what is there
     std::vector<dns::Tlsa> drop;     // published, of no use once the planned chain is in place everywhere
+    std::vector<dns::Tlsa> idle;     // published, of no use to SMTP (usages 0 and 1 …): never renewed, may go at once
     // The planned chain goes live no earlier than this: two TTLs after the new RRset was published (DANE-145); now when
     // covered.
     Time install_from{};

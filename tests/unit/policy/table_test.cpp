@@ -1,6 +1,6 @@
 // The decision table of RFC 7672 as data, "read from the top, the first row that fits wins", against planner, TLS
 // verdict and report classifier over the whole product of its columns. Row numbers are those of the specification's
-// section 12.
+// section 12; the last one is what reports count (DANE-142).
 #include "danelaw/policy/verdict.hpp"
 
 #include "dane/facts_support.hpp"

@@ -95,6 +95,20 @@ TEST(Generate, UsageTwoDefaultsToTheCertificate) { // DANE-146
     EXPECT_TRUE(warns(generate(request).value().warnings, "is no CA"));
 }
 
+TEST(Generate, AChainIsPutBeforeTheVerifier) { // DANE-146
+    const std::vector<Subject> chain = subjects({&keys().new_leaf, &keys().inter, &keys().root});
+    GenerateRequest request = ask(subject_for(2, chain));
+    request.usage = 2;
+    request.chain = chain;
+    const auto made = generate(request);
+    ASSERT_TRUE(made) << made.error().detail;
+    EXPECT_EQ(made->record, tlsa(2, 0, 1, keys().inter)); // the first CA, not the leaf
+    EXPECT_FALSE(warns(made->warnings, "would not pass"));
+    request.host = *dns::Name::from("mx.other.test");
+    EXPECT_TRUE(warns(generate(request).value().warnings, "would not pass by this record"));
+    EXPECT_EQ(subject_for(3, chain).key, chain.front().key);
+}
+
 TEST(Generate, PkixUsagesAreWarnedOf) {
     for (const unsigned usage : {0U, 1U}) {
         GenerateRequest request = ask(subjects({&keys().new_leaf}).front());
@@ -173,6 +187,32 @@ TEST(RolloverPlan, Table) {
         EXPECT_EQ(plan->add, row.add) << row.name;
         EXPECT_EQ(plan->drop, row.drop) << row.name;
     }
+}
+
+TEST(RolloverPlan, FirstRecordsNeverComeBeforeTheirCertificate) { // DANE-144
+    const Keys& k = keys();
+    RolloverRequest request = roll({}, subjects({&k.new_leaf}));
+    const auto blind = plan_rollover(request);
+    EXPECT_EQ(word(blind->order), "install-first");
+    EXPECT_EQ(blind->install_from, request.now);
+    EXPECT_TRUE(warns(blind->warnings, "must not be published before"));
+    request.current = subjects({&k.old_leaf});
+    const auto known = plan_rollover(request);
+    EXPECT_EQ(word(known->order), "publish-first");
+    EXPECT_EQ(known->add, (std::vector<dns::Tlsa>{tlsa(3, 1, 1, k.old_leaf), tlsa(3, 1, 1, k.new_leaf)}));
+}
+
+TEST(RolloverPlan, PkixUsagesAreNeverRenewed) { // DANE-061, DANE-146
+    const Keys& k = keys();
+    const dns::Tlsa old_key = tlsa(3, 1, 1, k.old_leaf), pkix_ee = tlsa(1, 1, 1, k.old_leaf);
+    const dns::Tlsa pkix_ta = tlsa(0, 0, 1, k.root);
+    RolloverRequest request = roll({old_key, pkix_ee, pkix_ta}, subjects({&k.new_leaf, &k.inter}));
+    request.current = subjects({&k.old_leaf, &k.inter});
+    const auto plan = plan_rollover(request);
+    EXPECT_EQ(plan->current, std::vector<dns::Tlsa>{old_key});
+    EXPECT_EQ(plan->add, (std::vector<dns::Tlsa>{tlsa(3, 1, 1, k.new_leaf)}));
+    EXPECT_EQ(plan->drop, std::vector<dns::Tlsa>{old_key});
+    EXPECT_EQ(plan->idle, (std::vector<dns::Tlsa>{pkix_ee, pkix_ta}));
 }
 
 TEST(RolloverPlan, TwoTtlsOfTheLarger) { // DANE-145

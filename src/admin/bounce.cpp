@@ -59,7 +59,8 @@ Task<Result<void>> bounce_one(Context& context, std::string id, const store::Fil
     if (record.updates.empty()) co_return Result<void>{};
     report::Notices notices;
     if (const auto maker = context.notices ? context.notices() : nullptr) {
-        notices = co_await maker->make(*message, record.updates, context.clock.now());
+        const Time now = context.clock.now();
+        notices = co_await maker->make(*message, record.updates, now, now - message->envelope.received_at);
     }
     record.notices = notices.messages;
     const std::vector<store::RecipientUpdate> updates = record.updates;

@@ -1,6 +1,8 @@
 // Putting the parts together: what is opened, in which order, and what each is lent. Its life: life.cpp.
 #include "daemon.hpp"
 
+#include "descriptors.hpp"
+
 #include "danelaw/delivery/resolver_options.hpp"
 #include "danelaw/delivery/routing_settings.hpp"
 
@@ -47,17 +49,25 @@ log::Options log_options(const config::LogSettings& settings) {
 }
 
 Daemon::Daemon(config::Settings settings)
-    : settings_(std::make_shared<const config::Settings>(std::move(settings))),
+    : settings_(std::make_shared<const config::Settings>(settings)),
       log_(std::make_unique<admin::CountingLog>(log::make(log_options(settings_->log)), counters_, clock_)) {
     auto bug = [this](const std::string& task, const std::string& what) {
         log_->event(log::Level::error, "bug", {{"task", task}, {"text", what}});
     };
     tasks_ = std::make_unique<net::TaskGroup>(io_.get_executor(), std::move(bug));
+    settings_ = in_force(std::move(settings));
+}
+
+Daemon::SettingsPtr Daemon::in_force(config::Settings settings) {
+    const std::string less = fit_descriptors(settings);
+    if (!less.empty()) log_->event(log::Level::warn, "limits", {{"text", less}});
+    return std::make_shared<const config::Settings>(std::move(settings));
 }
 
 Daemon::~Daemon() = default;
 
 Result<void> Daemon::open_queue() {
+    const auto began = std::chrono::steady_clock::now();
     Result<store::Opened> opened;
     switch (settings_->queue.store) {
     case config::StoreKind::sqlite: {
@@ -70,7 +80,11 @@ Result<void> Daemon::open_queue() {
     }
     if (!opened) return fail(opened.error());
     queue_ = std::move(opened->queue);
+    const auto took = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - began);
+    log_->event(log::Level::info, "queue-open", {{"ms", took.count()}}); // DQ-007
     for (const std::string& p : opened->problems) log_->event(log::Level::error, "store", {{"text", p}});
+    for (const std::string& d : queue_->damaged())
+        log_->event(log::Level::error, "store", {{"text", "set aside as damaged: " + d}});
     return {};
 }
 

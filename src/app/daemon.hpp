@@ -41,6 +41,7 @@ class Daemon {
     void open_reports();
     Result<void> open_admin();
     Result<void> take_keys(const config::Settings& settings); // what is read from files anew at a reload
+    SettingsPtr in_force(config::Settings settings);          // as far as this machine allows
     void make_notices(const config::Settings& settings, std::shared_ptr<const dkim::Keys> keys);
     admin::Context admin_context();
     net::Task<boost::json::object> check(delivery::CheckRequest request);

@@ -82,7 +82,7 @@ void Daemon::reload() {
     bool good = loaded.valid();
     const SettingsPtr old = settings_;
     if (good) {
-        settings_ = std::make_shared<const config::Settings>(std::move(loaded.settings));
+        settings_ = in_force(std::move(loaded.settings));
         // Certificates and users first: if they can't be read everything stays as it was.
         if (auto done = relay_->reload(); !done) {
             good = false;

@@ -15,9 +15,10 @@ class Reporter final : public delivery::Reporter {
         : log_(log), maker_(std::move(maker)) {}
 
     delivery::Task<delivery::NoticeSet> notices(const store::Message& message,
-                                                std::vector<store::RecipientUpdate>& updates, Time now) override {
+                                                std::vector<store::RecipientUpdate>& updates, Time now,
+                                                Millis age) override {
         const auto maker = maker_();
-        auto made = std::make_shared<report::Notices>(co_await maker->make(message, updates, now));
+        auto made = std::make_shared<report::Notices>(co_await maker->make(message, updates, now, age));
         delivery::NoticeSet set;
         set.messages = std::move(made->messages);
         if (!made->sent.empty()) {

@@ -20,7 +20,8 @@ namespace {
 namespace json = boost::json;
 
 constexpr auto patience = std::chrono::seconds(60);
-constexpr std::size_t answer_most = 256 * 1024 * 1024; // our own daemon answers
+constexpr auto patience_with_actions = std::chrono::hours(24); // on a million messages one takes its time
+constexpr std::size_t answer_most = 256 * 1024 * 1024;         // our own daemon answers
 
 // "unix:/path", "127.0.0.1:8025" or "[::1]:8025"; a bare path is a socket too.
 std::optional<std::variant<Endpoint, http::UnixPath>> parse_address(const std::string& text) {
@@ -91,7 +92,7 @@ Answer Daemon::ask(http::Request request, Missing missing) {
     http::ClientOptions options;
     options.to = *to;
     options.host = "localhost";
-    options.deadline = net::deadline_after(patience);
+    options.deadline = net::deadline_after(request.method == "POST" ? Millis(patience_with_actions) : Millis(patience));
     options.max_body = answer_most;
     if (!token_.empty()) request.headers.push_back({"Authorization", "Bearer " + token_});
     Result<http::Response> response = fail(Errc::io, "no answer");

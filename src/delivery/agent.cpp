@@ -37,6 +37,7 @@ schedule::LaneRules lane_rules(const config::Settings& settings, std::size_t sha
 
 PoolRules pool_rules(const config::Settings& settings, std::size_t sharing) {
     PoolRules out;
+    out.total = settings.delivery.connections;
     out.per_endpoint = per_destination(settings, sharing);
     out.messages_per_connection = settings.delivery.messages_per_connection;
     out.idle_reuse = settings.delivery.idle_reuse;
@@ -95,6 +96,23 @@ void Agent::State::count(const store::RecipientUpdate& update, bool unsecured_da
     case Verdict::bounced:
     case Verdict::expired: ++counters.bounced_by_reason[outcome.reason]; break;
     }
+}
+
+// DQ-015: a destination answers again, so what waits because it did not is due now, within the lane's width. It would
+// come by itself at its next time, up to hours later.
+Task<void> Agent::State::release_waiting(std::string domain, Reason over) {
+    store::Filter filter;
+    filter.domain = domain;
+    filter.reason = word(over);
+    auto acted = co_await parts.queue.act(store::Queue::Action::flush, std::move(filter), now());
+    if (!acted) {
+        parts.log.event(log::Level::warn, "store",
+                        {{"domain", domain}, {"text", "waiting mail can't be released yet: " + acted.error().detail}});
+        co_return;
+    }
+    if (acted->messages == 0) co_return;
+    parts.log.event(log::Level::info, "recovered",
+                    {{"domain", domain}, {"reason", word(over)}, {"messages", acted->messages}});
 }
 
 Agent::Agent(Parts parts) : state_(std::make_unique<State>(std::move(parts))) {

@@ -26,6 +26,7 @@ struct Agent::State {
     schedule::RetryRules retry_rules(const message::Envelope& envelope) const;
     ChannelRules channel_rules() const;
     void count(const store::RecipientUpdate& update, bool unsecured_dane);
+    Task<void> release_waiting(std::string domain, Reason over);
 
     Parts parts;
     schedule::GuardedTime guarded;

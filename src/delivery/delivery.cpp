@@ -249,7 +249,9 @@ void Delivery::set_outcome(std::uint32_t number, message::Outcome outcome) {
 
 void Delivery::learn_signal() {
     if (answered_) {
-        signal = busy_ ? schedule::Signal::busy : schedule::Signal::good;
+        // Without the TLS rules of others it says nothing of their way.
+        const auto served = no_more_than_a_wish(message_.envelope) ? schedule::Signal::neutral : schedule::Signal::good;
+        signal = busy_ ? schedule::Signal::busy : served;
         return;
     }
     // No host could be used at all. What was a no to this message alone tells nothing about the destination.
@@ -264,6 +266,43 @@ void Delivery::learn_signal() {
     pause.reason = outcome.reason;
     pause.text = outcome.text;
     pause.host = outcome.host;
+}
+
+// Why this message was here before, when its destination was to blame and not a server's word on the message itself.
+Reason Delivery::waited_for() const {
+    for (const auto number : start_.job.recipients) {
+        if (number >= message_.recipients.size() || !message_.recipients[number].last) continue;
+        switch (const auto reason = message_.recipients[number].last->reason) {
+        case Reason::none:
+        case Reason::smtp_reply:
+        case Reason::mail_loop:
+        case Reason::requiretls_unsupported:
+        case Reason::smtputf8_unsupported:
+        case Reason::eight_bit_mime_unsupported:
+        case Reason::message_too_large:
+        case Reason::policy_hold: break;
+        case Reason::starttls_not_supported:
+        case Reason::tlsa_invalid:
+        case Reason::certificate_host_mismatch:
+        case Reason::certificate_expired:
+        case Reason::certificate_not_trusted:
+        case Reason::validation_failure:
+        case Reason::dnssec_invalid:
+        case Reason::dane_required:
+        case Reason::sts_policy_fetch_error:
+        case Reason::sts_policy_invalid:
+        case Reason::sts_webpki_invalid:
+        case Reason::dns_error:
+        case Reason::domain_not_found:
+        case Reason::no_mail_service:
+        case Reason::no_usable_host:
+        case Reason::connect_failed:
+        case Reason::timeout:
+        case Reason::tls_handshake_failed:
+        case Reason::connection_lost: return reason;
+        }
+    }
+    return Reason::none;
 }
 
 } // namespace danelaw::delivery

@@ -72,6 +72,7 @@ class Delivery {
     store::RecipientUpdate update_for(const message::Recipient& recipient, message::Outcome outcome);
     void announce(const std::vector<store::RecipientUpdate>& updates);
     void learn_signal();
+    Reason waited_for() const;
 
     Agent::State& agent_;
     Lanes::Start start_;

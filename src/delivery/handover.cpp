@@ -126,7 +126,7 @@ Task<Result<std::unique_ptr<Content>>> Delivery::content_for(Needs& needs, const
     const auto& id = message_.envelope.id;
     const bool fits =
         needs.body == Body::seven_bit || (needs.body == Body::eight_bit_mime && channel.offered.eight_bit_mime);
-    if (fits) co_return std::make_unique<StoredContent>(queue, id);
+    if (fits) co_return std::make_unique<StoredContent>(queue, agent_.parts.log, id);
     if (message_.envelope.content.signed_content)
         co_return fail(Errc::parse, "it is signed, and converting it would break the signature");
     constexpr Bytes most = 64ull << 20;

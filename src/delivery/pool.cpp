@@ -96,6 +96,7 @@ bool Pool::may_open(const Slot& slot, bool patient) {
 
 Task<std::expected<Channel, ChannelFailure>> Pool::open(Slot& slot, const dane::HostPlan& host, Endpoint endpoint,
                                                         ChannelRules rules) {
+    make_room();
     ++slot.open;
     ++slot.opening;
     pass_on(slot);
@@ -155,6 +156,17 @@ void Pool::closed_one(const Endpoint& endpoint) {
         slot.waiting.front()->notify();
     else if (slot.open == 0 && slot.limit >= rules_.per_endpoint)
         slots_.erase(found);
+}
+
+// Lent-out channels are bounded by the deliveries under way; idle ones give way to them.
+void Pool::make_room() {
+    std::uint64_t open = 0;
+    Slot* idle = nullptr;
+    for (auto& [endpoint, slot] : slots_) {
+        open += slot.open;
+        if (!slot.idle.empty() && (idle == nullptr || slot.idle.front().since < idle->idle.front().since)) idle = &slot;
+    }
+    if (open >= rules_.total && idle != nullptr) close_one(*idle);
 }
 
 void Pool::close_one(Slot& slot) {

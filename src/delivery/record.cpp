@@ -43,7 +43,9 @@ store::RecipientUpdate Delivery::update_for(const message::Recipient& recipient,
 
 void Delivery::leave_lane() {
     if (std::exchange(left_lane_, true)) return;
-    agent_.lanes.finished(start_.lane, signal, Agent::State::lane_now(), std::move(pause));
+    const auto over =
+        agent_.lanes.finished(start_.lane, signal, Agent::State::lane_now(), std::move(pause), waited_for());
+    for (const Reason reason : over) agent_.tasks.spawn("recovery", agent_.release_waiting(start_.lane, reason));
     agent_.wakeup.notify();
 }
 
@@ -56,7 +58,8 @@ Task<void> Delivery::record() {
     entry.attempts = trace_;
     for (auto& [number, outcome] : outcomes_)
         entry.updates.push_back(update_for(message_.recipients[number], std::move(outcome)));
-    auto notices = co_await agent_.parts.reporter.notices(message_, entry.updates, agent_.now());
+    const Millis age = agent_.age_now() - message_.envelope.received_at;
+    auto notices = co_await agent_.parts.reporter.notices(message_, entry.updates, agent_.now(), age);
     entry.notices = std::move(notices.messages);
     const auto updates = entry.updates;
 

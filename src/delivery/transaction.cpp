@@ -295,6 +295,13 @@ class Transaction {
 
 } // namespace
 
+// What can't be read here is not the peer's fault, whatever its transaction ends in (DQ-008, DQ-011).
+Task<Result<std::string>> StoredContent::piece(std::uint32_t sequence) {
+    auto octets = co_await queue_.read(id_, sequence);
+    if (!octets) log_.event(log::Level::error, "store", {{"id", id_}, {"text", octets.error().detail}});
+    co_return octets;
+}
+
 Task<Result<std::string>> TextContent::piece(std::uint32_t sequence) {
     const std::size_t at = std::size_t{sequence} * limits::chunk;
     if (at >= text_.size()) co_return std::string();

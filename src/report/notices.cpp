@@ -22,7 +22,7 @@ constexpr Millis spacing = std::chrono::seconds(10);
 constexpr Millis longest_wait = std::chrono::hours(24); // also when the clock was wrong at an earlier one
 
 std::optional<message::Event> event_of(const store::RecipientUpdate& update, const message::Recipient& recipient,
-                                       const message::Envelope& envelope, const NoticeSettings& settings, Time now) {
+                                       const NoticeSettings& settings, Millis age) {
     using message::Event;
     switch (update.state) {
     case RecipientState::delivered:
@@ -31,7 +31,7 @@ std::optional<message::Event> event_of(const store::RecipientUpdate& update, con
     case RecipientState::expired: return Event::failed;
     case RecipientState::queued:
         if (!settings.delay_warning || recipient.delay_notified) return std::nullopt;
-        if (now - envelope.received_at < *settings.delay_warning) return std::nullopt;
+        if (age < *settings.delay_warning) return std::nullopt;
         return Event::late;
     case RecipientState::deleted:
     case RecipientState::held: return std::nullopt;
@@ -65,8 +65,8 @@ NoticeMaker::NoticeMaker(store::Queue& queue, NoticeSettings settings, std::shar
                          std::shared_ptr<Pacer> pacer)
     : queue_(queue), settings_(std::move(settings)), keys_(std::move(keys)), pacer_(std::move(pacer)) {}
 
-Task<Notices> NoticeMaker::make(const store::Message& message, std::vector<store::RecipientUpdate>& updates,
-                                Time now) const {
+Task<Notices> NoticeMaker::make(const store::Message& message, std::vector<store::RecipientUpdate>& updates, Time now,
+                                Millis age) const {
     Notices out;
     const auto& envelope = message.envelope;
     std::map<Action, std::vector<NoticeRecipient>> groups;
@@ -74,7 +74,7 @@ Task<Notices> NoticeMaker::make(const store::Message& message, std::vector<store
     for (auto& update : updates) {
         if (!update.outcome) continue;
         const auto& recipient = message.recipients.at(update.number);
-        const auto event = event_of(update, recipient, envelope, settings_, now);
+        const auto event = event_of(update, recipient, settings_, age);
         if (!event) continue;
         if (envelope.reverse_path.empty()) { // DQ-021, DQ-023: no notice about a notice
             if (*event == message::Event::failed) lost.push_back({recipient, *update.outcome});

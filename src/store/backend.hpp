@@ -106,6 +106,7 @@ class View {
 
 class Backend {
   public:
+    static constexpr std::size_t damage_told = 10000; // of messages set aside; the rest is in the store
     virtual ~Backend() = default;
     // All of the batch in one transaction, stable when it returns. An op that its own rules refuse (stale, not_found)
     // gets `error` and changes nothing; an error returned means that nothing of the batch took effect.
@@ -127,6 +128,8 @@ class Backend {
     virtual std::size_t relays() const { return 1; }
     virtual Millis look_again() const { return Millis::max(); }
     virtual std::string trouble() const { return {}; }
+    // What was set aside before or while opening, "id: why".
+    virtual std::vector<std::string> known_damage() { return {}; }
 };
 
 } // namespace danelaw::store

@@ -122,13 +122,14 @@ inline constexpr const char* damage_mark = "check-at-start";
 class Embedded final : public Backend {
   public:
     // Throws SqlError.
-    Embedded(EmbeddedOptions options, Directory directory, std::vector<std::string>& problems);
+    Embedded(EmbeddedOptions options, Directory directory);
 
     Result<void> commit(std::span<Op* const> batch) override;
     void serve(Op& op) override;
     bool make_room() override;
     bool housekeep() override;
     bool failed() const override { return failed_; }
+    std::vector<std::string> known_damage() override { return aside_; }
     Result<std::unique_ptr<View>> view() override;
 
   private:
@@ -138,7 +139,7 @@ class Embedded final : public Backend {
     void migrate();
     void remove_orphans();
     void load_counters();
-    void set_damaged_aside(std::vector<std::string>& problems);
+    void set_damaged_aside();
     std::string content_damage(std::int64_t num, std::int64_t size); // "": none
     // One op each; a refusal is returned, a database error thrown.
     Result<void> apply(AddWork& work, Batch& batch);
@@ -189,6 +190,7 @@ class Embedded final : public Backend {
     std::int64_t finished_ = 0;
     std::int64_t latest_ = 0; // the latest time a caller told; history ages by it
     std::vector<std::pair<std::int64_t, std::uint32_t>> just_claimed_; // by the claim() going on
+    std::vector<std::string> aside_;                                   // known when it was opened
     bool durable_ = true;
     bool ballast_ = false;
     int wal_frames_ = 0;

@@ -76,14 +76,14 @@ void create_schema(Database& db) {
     db.execute(all.c_str());
 }
 
-Embedded::Embedded(EmbeddedOptions options, Directory directory, std::vector<std::string>& problems)
+Embedded::Embedded(EmbeddedOptions options, Directory directory)
     : options_(std::move(options)), directory_(std::move(directory)),
       db_(directory_.file("queue.db"), Database::Mode::read_write, options_.vfs) {
     create_or_check();
     configure();
     remove_orphans();
     load_counters();
-    set_damaged_aside(problems);
+    set_damaged_aside();
     ballast_ = directory_.fill_ballast(options_.ballast);
 }
 
@@ -164,7 +164,7 @@ Result<Opened> open_embedded(EmbeddedOptions options) {
     Bytes recent = options.recent;
     try {
         if (needs_salvage(*directory, options.vfs)) salvage(*directory, options.vfs, opened.problems);
-        auto backend = std::make_unique<Embedded>(std::move(options), std::move(*directory), opened.problems);
+        auto backend = std::make_unique<Embedded>(std::move(options), std::move(*directory));
         opened.queue = std::make_unique<GroupedQueue>(std::move(backend), recent);
     } catch (const SqlError& e) {
         if (e.code == SQLITE_MISMATCH) return fail(Errc::config, e.detail);

@@ -29,7 +29,8 @@ Bytes octets(const Work& work) {
 } // namespace
 
 GroupedQueue::GroupedQueue(std::unique_ptr<Backend> backend, Bytes recent)
-    : backend_(std::move(backend)), recent_(recent), delivery_reads_(*backend_), operator_reads_(*backend_) {
+    : backend_(std::move(backend)), recent_(recent), delivery_reads_(*backend_), operator_reads_(*backend_),
+      damaged_(backend_->known_damage()) {
     thread_ = std::thread(&GroupedQueue::run, this);
 }
 
@@ -181,7 +182,7 @@ void GroupedQueue::committed(Op& op) {
     } else if (auto* aside = std::get_if<SetAsideWork>(&op.work)) {
         recent_.erase(aside->id);
         std::scoped_lock lock(mutex_);
-        if (damaged_.size() < 10000) damaged_.push_back(aside->id + ": " + aside->why);
+        if (damaged_.size() < Backend::damage_told) damaged_.push_back(aside->id + ": " + aside->why);
     }
     if (!due) return;
     std::function<void()> wake;

@@ -142,7 +142,25 @@ void rebuild_counts(Database& db) {
                "UPDATE counter SET n = (SELECT count(*) FROM history) WHERE name = 'finished'");
 }
 
+// Not even its list of tables: an empty queue in its place would pass for one that was delivered.
+void refuse_unreadable(const Directory& directory, const std::string& vfs) {
+    auto name = directory.file("queue.db");
+    try {
+        Database db(name, Database::Mode::read_only, vfs);
+        (void)db.pragma("schema_version");
+        auto q = db.query("SELECT count(*) FROM sqlite_schema");
+        (void)q.row();
+    } catch (const SqlError& e) {
+        if (!e.is_corrupt()) throw;
+        SqlError said{e.code, name + ": " + e.detail +
+                                  "; nothing of it can be read. Restore it from a copy, or move it "
+                                  "away to begin with an empty queue"};
+        throw said;
+    }
+}
+
 void salvage(const Directory& directory, const std::string& vfs, std::vector<std::string>& problems) {
+    refuse_unreadable(directory, vfs);
     auto kept = put_by(directory);
     auto name = directory.file("queue.db.salvage");
     std::error_code ec;
@@ -152,21 +170,16 @@ void salvage(const Directory& directory, const std::string& vfs, std::vector<std
         Database fresh(name, Database::Mode::read_write, vfs);
         create_schema(fresh);
         fresh.execute("BEGIN IMMEDIATE");
-        try {
-            Database old(directory.file(kept), Database::Mode::read_only, vfs);
-            Copier copier(old, fresh);
-            for (const auto& [num, id] : find_messages(old).messages) {
-                auto done = copier.message(num);
-                if (done) ++saved;
-                if (done) continue;
-                auto who = id.empty() ? "message number " + std::to_string(num) : id;
-                fresh.run("INSERT OR REPLACE INTO damaged VALUES(?, ?)", who,
-                          done.error().detail + " (in " + kept + ")");
-            }
-            copy_rest(old, fresh);
-        } catch (const SqlError& e) {
-            if (!e.is_corrupt()) throw; // not a database at all: begin afresh, the old file is kept
+        Database old(directory.file(kept), Database::Mode::read_only, vfs);
+        Copier copier(old, fresh);
+        for (const auto& [num, id] : find_messages(old).messages) {
+            auto done = copier.message(num);
+            if (done) ++saved;
+            if (done) continue;
+            auto who = id.empty() ? "message number " + std::to_string(num) : id;
+            fresh.run("INSERT OR REPLACE INTO damaged VALUES(?, ?)", who, done.error().detail + " (in " + kept + ")");
         }
+        copy_rest(old, fresh);
         rebuild_counts(fresh);
         fresh.execute("COMMIT");
     } // closing empties the log
@@ -181,7 +194,7 @@ void salvage(const Directory& directory, const std::string& vfs, std::vector<std
 }
 
 // Messages that are damaged inside a sound file: envelopes, recipients, missing or rotten content.
-void Embedded::set_damaged_aside(std::vector<std::string>& problems) {
+void Embedded::set_damaged_aside() {
     auto pages = db_.pragma("page_count");
     if (static_cast<Bytes>(pages) * 4096 <= checked_at_start || directory_.has(damage_mark)) {
         std::vector<SetAsideWork> found;
@@ -198,8 +211,8 @@ void Embedded::set_damaged_aside(std::vector<std::string>& problems) {
         db_.run("COMMIT");
         directory_.unmark(damage_mark);
     }
-    auto damaged = db_.query("SELECT id, why FROM damaged ORDER BY id");
-    while (damaged.row()) problems.push_back(damaged.text(0) + ": " + damaged.text(1) + " (set aside)");
+    auto damaged = db_.query("SELECT id, why FROM damaged ORDER BY id LIMIT ?", damage_told);
+    while (damaged.row()) aside_.push_back(damaged.text(0) + ": " + damaged.text(1));
 }
 
 std::string Embedded::content_damage(std::int64_t num, std::int64_t size) {

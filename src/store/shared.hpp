@@ -42,6 +42,7 @@ class Shared final : public Backend {
     std::size_t relays() const override { return heartbeat_->relays(); }
     Millis look_again() const override { return options_.lease / 3; }
     std::string trouble() const override { return heartbeat_->trouble(); }
+    std::vector<std::string> known_damage() override;
     Result<std::unique_ptr<View>> view() override;
 
   private:

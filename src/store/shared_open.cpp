@@ -150,6 +150,14 @@ void Shared::reconcile(PgConnection& c) {
     doubt_ = false;
 }
 
+std::vector<std::string> Shared::known_damage() {
+    std::vector<std::string> told;
+    auto rows = connection().query("SELECT id, why FROM damaged ORDER BY id LIMIT $1::bigint",
+                                   Params().number(static_cast<std::int64_t>(damage_told)));
+    for (int i = 0; i < rows.size(); ++i) told.push_back(rows.text(i, 0) + ": " + rows.text(i, 1));
+    return told;
+}
+
 void Shared::lost(const PgError&) {
     doubt_ = true;
     if (!connection_) return;

@@ -31,9 +31,9 @@ struct NoticeSet {
 class Reporter {
   public:
     virtual ~Reporter() = default;
-    // May set delay_notified in the updates.
+    // May set delay_notified in the updates. `age` is the message's, by a clock that does not jump (DQ-012).
     virtual Task<NoticeSet> notices(const store::Message& message, std::vector<store::RecipientUpdate>& updates,
-                                    Time now) = 0;
+                                    Time now, Millis age) = 0;
 };
 
 // Counted since the start; read by status and metrics on the same thread.

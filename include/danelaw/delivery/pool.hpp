@@ -15,6 +15,7 @@
 namespace danelaw::delivery {
 
 struct PoolRules {
+    std::uint32_t total = 500;       // delivery.connections: open at a time, idle ones among them
     std::uint32_t per_endpoint = 20; // delivery.connections_per_destination: also of shared hosts
     std::uint32_t messages_per_connection = 100;
     Millis idle_reuse = std::chrono::seconds(5);
@@ -56,7 +57,7 @@ class Pool {
         net::Deadline since;
     };
     struct Slot {
-        std::uint32_t open = 0; // lent out, idle and being opened
+        std::uint32_t open = 0;    // lent out, idle and being opened
         std::uint32_t opening = 0; // of these, being opened
         std::uint32_t limit = 0;
         std::uint32_t successes = 0;
@@ -77,6 +78,7 @@ class Pool {
     static void leave(std::optional<Turn>& turn, Slot& slot);
     std::optional<Channel> reusable(Slot& slot, const dane::HostPlan& host, const std::string& identity);
     void close_one(Slot& slot);
+    void make_room();
     static void pass_on(Slot& slot);
     void closed_one(const Endpoint& endpoint);
     void note_failure(const Endpoint& endpoint, Slot& slot, const ChannelFailure& failure);

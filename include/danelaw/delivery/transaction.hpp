@@ -4,6 +4,7 @@
 #pragma once
 
 #include "danelaw/delivery/channel.hpp"
+#include "danelaw/log/log.hpp"
 #include "danelaw/message/envelope.hpp"
 #include "danelaw/store/queue.hpp"
 
@@ -23,11 +24,12 @@ class Content {
 
 class StoredContent final : public Content {
   public:
-    StoredContent(store::Queue& queue, std::string id) : queue_(queue), id_(std::move(id)) {}
-    Task<Result<std::string>> piece(std::uint32_t sequence) override { return queue_.read(id_, sequence); }
+    StoredContent(store::Queue& queue, log::Log& log, std::string id) : queue_(queue), log_(log), id_(std::move(id)) {}
+    Task<Result<std::string>> piece(std::uint32_t sequence) override;
 
   private:
     store::Queue& queue_;
+    log::Log& log_;
     std::string id_;
 };
 

@@ -58,7 +58,9 @@ class NoticeMaker {
 
     // `updates` are what is about to be recorded for `message`; delay_notified is set where a delay notice was made.
     // bounced/expired → failed; delivered and not dsn_passed_on → relayed; queued and late → delayed.
-    Task<Notices> make(const store::Message& message, std::vector<store::RecipientUpdate>& updates, Time now) const;
+    // `age` is the message's.
+    Task<Notices> make(const store::Message& message, std::vector<store::RecipientUpdate>& updates, Time now,
+                       Millis age) const;
 
   private:
     Task<std::string> returned(const message::Envelope& envelope, message::Portion portion, bool& unavailable) const;

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace danelaw::schedule {
@@ -98,17 +99,22 @@ template <class Job> class Lanes {
         return out;
     }
 
-    void finished(const std::string& name, Signal signal, Time now, Pause why = {}) {
+    // `waited_for`: why the job's former attempt failed, when that was the destination's fault. Answers what others of
+    // the destination still wait for and need wait for no longer, since it answers again; each reason once.
+    std::vector<Reason> finished(const std::string& name, Signal signal, Time now, Pause why = {},
+                                 Reason waited_for = Reason::none) {
         const auto found = lanes_.find(name);
-        if (found == lanes_.end()) return;
+        if (found == lanes_.end()) return {};
         auto& lane = found->second;
         if (lane.active > 0) --lane.active;
         if (active_ > 0) --active_;
+        auto over = recovered(lane, signal, now, why.reason, waited_for);
         learn(lane, signal, now, std::move(why));
-        if (lane.active == 0 && lane.waiting.empty() && !lane.pause) {
+        if (lane.active == 0 && lane.waiting.empty() && !lane.pause && now >= lane.kept_until) {
             delist(lane);
             lanes_.erase(found);
         }
+        return over;
     }
 
     // An operator's flush: every destination is tried anew at once.
@@ -131,7 +137,7 @@ template <class Job> class Lanes {
     void tidy(Time now) {
         for (auto at = lanes_.begin(); at != lanes_.end();) {
             auto& lane = at->second;
-            const bool idle = lane.active == 0 && lane.waiting.empty();
+            const bool idle = lane.active == 0 && lane.waiting.empty() && now >= lane.kept_until;
             if (idle && (!lane.pause || now >= lane.pause->until + rules_.longest_pause)) {
                 delist(lane);
                 at = lanes_.erase(at);
@@ -172,6 +178,8 @@ template <class Job> class Lanes {
         std::uint32_t width = 0;
         std::uint32_t failures = 0; // probes in a row that found it dead
         std::optional<Pause> pause;
+        std::vector<Reason> rested_for, over; // why probes failed; what a success has told of since
+        Time kept_until{};
         bool listed = false;
         std::list<std::string>::iterator at;
     };
@@ -189,6 +197,25 @@ template <class Job> class Lanes {
     std::uint32_t width(const Lane& lane) const {
         if (lane.failures > 0) return 1;
         return std::clamp<std::uint32_t>(lane.width, 1, std::max<std::uint32_t>(rules_.per_lane, 1));
+    }
+
+    // The lane itself remembers why it rested; one made anew (a restart, a long silence) learns of it from a job
+    // (DQ-015).
+    std::vector<Reason> recovered(Lane& lane, Signal signal, Time now, Reason failed, Reason waited_for) const {
+        const auto in = [](const std::vector<Reason>& list, Reason r) {
+            return std::ranges::find(list, r) != list.end();
+        };
+        if (signal == Signal::dead) {
+            lane.over.clear();
+            if (!in(lane.rested_for, failed)) lane.rested_for.push_back(failed);
+        }
+        if (signal != Signal::good) return {};
+        auto now_over = std::exchange(lane.rested_for, {});
+        if (!in(now_over, waited_for)) now_over.push_back(waited_for);
+        std::erase_if(now_over, [&](Reason r) { return r == Reason::none || in(lane.over, r); });
+        lane.over.insert(lane.over.end(), now_over.begin(), now_over.end());
+        if (!now_over.empty()) lane.kept_until = now + rules_.longest_pause; // while what it told of comes in
+        return now_over;
     }
 
     void learn(Lane& lane, Signal signal, Time now, Pause why) {

@@ -216,7 +216,8 @@ class Queue {
     virtual Task<Result<void>> add_counts(std::string table,
                                           std::vector<std::pair<std::string, std::int64_t>> counts) = 0;
 
-    // Messages found damaged and set aside ("id: why") since the store was opened (DQ-008). Never deleted.
+    // Messages found damaged and set aside, now or in former runs ("id: why", the first ten thousand; DQ-008). Never
+    // deleted.
     virtual std::vector<std::string> damaged() const = 0;
 
     // Ends the writer after what is waiting is stable. No calls after it.
@@ -245,8 +246,9 @@ struct EmbeddedOptions {
     Bytes ballast = 32 << 20; // given up so that outcomes can be recorded on a full disk; the log's largest size
     std::string vfs;          // SQLite's VFS; tests put one that forgets unsynced writes here
 };
-// Opens (creating it when missing), recovers, sets damaged records aside and names them in `problems` (DQ-007, DQ-008).
-// errc::unavailable: another process has it. errc::config: made by a newer version; nothing was touched (DQ-064).
+// Opens (creating it when missing), recovers, sets damaged records aside (DQ-007, DQ-008); `problems` tells of damage
+// to the store as a whole. errc::unavailable: another process has it. errc::config: made by a newer version (DQ-064),
+// errc::damaged: nothing of it can be read; nothing was touched.
 struct Opened {
     std::unique_ptr<Queue> queue;
     std::vector<std::string> problems;

@@ -49,7 +49,7 @@ struct Kept final : log::Log {
 struct Faulty final : Reporter {
     int faults = 0;
     int asked = 0;
-    Task<NoticeSet> notices(const store::Message&, std::vector<store::RecipientUpdate>&, Time) override {
+    Task<NoticeSet> notices(const store::Message&, std::vector<store::RecipientUpdate>&, Time, Millis) override {
         ++asked;
         if (faults-- > 0) throw std::runtime_error("broken");
         co_return NoticeSet{};

@@ -53,7 +53,7 @@ std::string notice_of(store::NewMessage mail) {
     update.outcome.emplace();
     update.outcome->verdict = Verdict::bounced;
     std::vector updates{update};
-    auto made = run(maker.make(mail.message, updates, now));
+    auto made = run(maker.make(mail.message, updates, now, now - mail.message.envelope.received_at));
     queue->stop();
     queue.reset();
     std::filesystem::remove_all(directory);

@@ -155,17 +155,40 @@ TEST(Lanes, DeadDestinationIsProbedNotHammered) { // DQ-015, SC-012
     }
     EXPECT_LE(dialled, 8);
     EXPECT_GE(dialled, 3);
-    // it answers: the lane opens again
+    // it answers: the lane opens again, and what waits in the store is released, once
+    using Reasons = std::vector<Reason>;
     while (auto start = lanes.next(now)) {
         if (start->pause) {
             lanes.finished("dead.test", Signal::neutral, now);
             now += 60s;
             continue;
         }
-        lanes.finished("dead.test", Signal::good, now);
+        EXPECT_EQ(lanes.finished("dead.test", Signal::good, now), Reasons{Reason::connect_failed});
         break;
     }
     EXPECT_GE(lanes.width_of("dead.test"), 2u);
+    ASSERT_TRUE(lanes.next(now));
+    EXPECT_EQ(lanes.finished("dead.test", Signal::good, now, {}, Reason::connect_failed), Reasons{});
+}
+
+TEST(Lanes, RecoveryIsLearntFromAJobWhenTheLaneIsNew) { // DQ-015: after a restart
+    using Reasons = std::vector<Reason>;
+    Lanes<int> lanes(lane_rules());
+    const auto one = [&](Signal signal, Reason waited_for, Reason why = Reason::none) {
+        lanes.add("a.test", 1);
+        lanes.add("a.test", 2); // keeps the lane
+        EXPECT_TRUE(lanes.next(t0));
+        Pause pause;
+        pause.reason = why;
+        return lanes.finished("a.test", signal, t0, pause, waited_for);
+    };
+    EXPECT_EQ(one(Signal::good, Reason::none), Reasons{});
+    EXPECT_EQ(one(Signal::neutral, Reason::timeout), Reasons{});
+    EXPECT_EQ(one(Signal::good, Reason::timeout), Reasons{Reason::timeout});
+    EXPECT_EQ(one(Signal::good, Reason::timeout), Reasons{});
+    EXPECT_EQ(one(Signal::good, Reason::dns_error), Reasons{Reason::dns_error});
+    EXPECT_EQ(one(Signal::dead, Reason::timeout, Reason::tlsa_invalid), Reasons{});
+    EXPECT_EQ(one(Signal::good, Reason::timeout), (Reasons{Reason::tlsa_invalid, Reason::timeout}));
 }
 
 TEST(Lanes, FullWindowsAreNamed) {

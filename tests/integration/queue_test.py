@@ -52,7 +52,6 @@ def test_delay_warning(world, relay):
 
 def test_deferred_mail_survives_a_restart(world, relay):
     """DQ-001, DQ-007: with its identity and envelope."""
-    relay.configure(queue={'retry': ['3s']})
     domain = world.domain(insecure=True)
     mx = domain.host(replies={'RCPT': ['450 4.2.0 busy', '250 ok']})
     mail = relay.send((domain.user(), ['NOTIFY=FAILURE']), mail_options=['ENVID=keep'])
@@ -60,6 +59,7 @@ def test_deferred_mail_survives_a_restart(world, relay):
     relay.restart()
     listed = relay.listed()
     assert [(m['id'], m['sender']) for m in listed] == [(mail.id, mail.sender)]
+    relay.queue('flush', mail.id)
     mail.wait('recipient', result='delivered', timeout=40)
     assert 'ENVID=keep' in mx.messages[0].parameters and before['result'] == 'deferred'
     mail.gone()

@@ -230,7 +230,10 @@ class Relay:
                     complaints.append(f'exit status {status} after SIGTERM')
             except waiting.Timeout as e:
                 complaints.append(str(e))
-        complaints += [n for n in self.noise if any(w in n for w in SANITIZER_WORDS)]
+        found = [n for n in self.noise if any(w in n for w in SANITIZER_WORDS)]
+        if found:
+            print('\n'.join(self.noise))        # the report, whole
+        complaints += found
         return complaints
 
     def clean(self):

@@ -117,11 +117,10 @@ TEST_P(Operator, FiltersNarrowTheList) {
     EXPECT_EQ(names({.contains = "nobody"}), Ids{});
     auto reasons = run(queue->reasons());
     ASSERT_TRUE(reasons);
-    ASSERT_EQ(reasons->size(), 2U);
-    EXPECT_EQ((*reasons)[0].reason, "");
-    EXPECT_EQ((*reasons)[0].destinations, 3U);
-    EXPECT_EQ((*reasons)[1].reason, "dns-error");
-    EXPECT_EQ((*reasons)[1].recipients, 2U);
+    std::vector<std::string> told;
+    for (const auto& r : *reasons)
+        told.push_back(r.reason + " " + std::to_string(r.destinations) + " " + std::to_string(r.recipients));
+    EXPECT_EQ(told, (Ids{"dns-error 1 2", "timeout 2 2", " 1 1"}));
 }
 
 TEST_P(Operator, ActOnNothingNamedNeedsAll) {

@@ -171,7 +171,7 @@ def test_the_description_is_true(relay, world):
         relay.configure(limits={'min_free_disk': '1MiB'}, queue={'store': 'postgres', 'postgres': server.database()}, admin={'token_file': ''})
         relay.restart()
         api = api.as_(None)
-        assert api.get('/health').json == {'ok': True, 'problems': []}
+        waiting.until(lambda: api.get('/health').json == {'ok': True, 'problems': []}, what='trust proven, all well')
         assert api.get('/health', Host='evil.example').status == 403
         assert api.get('/api', Host='evil.example').status == 403
         stuck = world.domain()

@@ -3,6 +3,7 @@
 One cluster for a session, on a unix socket, run by the user "postgres" when the session is root (the server refuses
 root). Every test takes a database of its own.
 """
+import contextlib
 import os
 import pwd
 import shutil
@@ -69,11 +70,13 @@ class Server:
 
     def freeze(self):
         for pid in self.pids():
-            os.kill(pid, signal.SIGSTOP)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
 
     def thaw(self):
         for pid in self.pids():
-            os.kill(pid, signal.SIGCONT)
+            with contextlib.suppress(ProcessLookupError):       # a backend that has just ended
+                os.kill(pid, signal.SIGCONT)
 
     def database(self):
         """A new empty one's conninfo."""

@@ -11,6 +11,10 @@ OF_THE_MESSAGE = {'smtp-reply', 'connection-lost', 'timeout', 'message-too-large
                   '8bitmime-unsupported', 'requiretls-unsupported'}
 
 
+# A reset may come before or after connect() returns: two runs of one program can tell it differently.
+OF_THE_MOMENT = {'connect-failed', 'connection-lost'}
+
+
 def domain_of(recipient):
     return recipient.rsplit('@', 1)[1].lower()
 
@@ -38,4 +42,7 @@ def compare(relay):
         assert done.out, done.err
         if outcome.get('reason') in OF_THE_MESSAGE and done.json['verdict'] == 'deliver':
             continue
-        assert_agrees(done.json, done.status, outcome)
+        facts = done.json
+        if {facts['reason'], outcome.get('reason')} == OF_THE_MOMENT:
+            facts['reason'] = outcome['reason']
+        assert_agrees(facts, done.status, outcome)

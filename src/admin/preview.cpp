@@ -22,17 +22,13 @@ bool touches(Action action, const message::Recipient& r) {
     return false;
 }
 
-bool everything(const store::Filter& f) {
-    return f.all && f.ids.empty() && f.domain.empty() && f.sender.empty() && f.state.empty() && f.reason.empty() &&
-           f.host.empty() && !f.older_than && !f.due_after;
-}
-
 } // namespace
 
 Task<Result<store::Queue::Acted>> preview(Context& context, Action action, store::Filter filter) {
     store::Queue::Acted total;
     const bool all_open = action != Action::flush && action != Action::hold;
-    if (everything(filter) && all_open && context.queue.damaged().empty()) { // known without looking at a million
+    if (filter.all && store::names_nothing(filter) && all_open &&
+        context.queue.damaged().empty()) { // known without looking at a million
         const auto counts = co_await context.queue.counts();
         if (!counts) co_return fail(counts.error());
         total.messages = counts->messages;

@@ -73,11 +73,6 @@ Result<store::Filter> filter_from(const json::object& o, Time now) {
     return f;
 }
 
-bool names_something(const store::Filter& f) {
-    return f.all || !f.ids.empty() || !f.domain.empty() || !f.sender.empty() || !f.state.empty() || !f.reason.empty() ||
-           !f.host.empty() || f.older_than;
-}
-
 // What an action was asked besides its filter.
 struct How {
     bool dry_run = false;
@@ -227,7 +222,7 @@ Task<http::Response> act_on_queue(Context& context, Action action, const http::R
     if (!how) co_return problem(how.error());
     auto filter = filter_from(named, context.clock.now());
     if (!filter) co_return problem(filter.error());
-    if (!names_something(*filter)) co_return problem(400, "name ids, a domain, a sender, or all");
+    if (!filter->all && store::names_nothing(*filter)) co_return problem(400, "name ids, a domain, a sender, or all");
     if (!known_state(filter->state)) co_return problem(400, "state must be active, deferred or held");
     Result<store::Queue::Acted> acted;
     if (how->dry_run) {

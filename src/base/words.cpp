@@ -145,6 +145,11 @@ bool is_tls_policy_failure(Reason r) {
     return false;
 }
 
+bool is_about_message(Reason r) {
+    return r == Reason::requiretls_unsupported || r == Reason::smtputf8_unsupported ||
+           r == Reason::eight_bit_mime_unsupported || r == Reason::message_too_large;
+}
+
 std::string_view status_detail(Reason r) {
     return row(r).status;
 }

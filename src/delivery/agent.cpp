@@ -288,13 +288,6 @@ void Agent::settings_changed() {
     wake(Wake::due);
 }
 
-Task<Result<void>> Agent::bounce(std::string id, std::string text) {
-    schedule::Lanes<store::Job>::Start start;
-    start.job.id = std::move(id);
-    Delivery delivery(*state_, std::move(start));
-    co_return co_await delivery.bounce(std::move(text));
-}
-
 const AgentCounters& Agent::counters() const {
     return state_->counters;
 }

@@ -255,10 +255,7 @@ void Delivery::learn_signal() {
         return;
     }
     // No host could be used at all. What was a no to this message alone tells nothing about the destination.
-    const bool of_message = std::any_of(failures_.begin(), failures_.end(), [](const auto& f) {
-        return f.reason == Reason::smtputf8_unsupported || f.reason == Reason::message_too_large ||
-               f.reason == Reason::eight_bit_mime_unsupported || f.reason == Reason::requiretls_unsupported;
-    });
+    const bool of_message = std::ranges::any_of(failures_, is_about_message, &dane::HostFailure::reason);
     if (of_message || outcomes_.empty()) return;
     const auto& outcome = outcomes_.begin()->second;
     if (outcome.verdict != Verdict::deferred) return;
@@ -272,35 +269,10 @@ void Delivery::learn_signal() {
 Reason Delivery::waited_for() const {
     for (const auto number : start_.job.recipients) {
         if (number >= message_.recipients.size() || !message_.recipients[number].last) continue;
-        switch (const auto reason = message_.recipients[number].last->reason) {
-        case Reason::none:
-        case Reason::smtp_reply:
-        case Reason::mail_loop:
-        case Reason::requiretls_unsupported:
-        case Reason::smtputf8_unsupported:
-        case Reason::eight_bit_mime_unsupported:
-        case Reason::message_too_large:
-        case Reason::policy_hold: break;
-        case Reason::starttls_not_supported:
-        case Reason::tlsa_invalid:
-        case Reason::certificate_host_mismatch:
-        case Reason::certificate_expired:
-        case Reason::certificate_not_trusted:
-        case Reason::validation_failure:
-        case Reason::dnssec_invalid:
-        case Reason::dane_required:
-        case Reason::sts_policy_fetch_error:
-        case Reason::sts_policy_invalid:
-        case Reason::sts_webpki_invalid:
-        case Reason::dns_error:
-        case Reason::domain_not_found:
-        case Reason::no_mail_service:
-        case Reason::no_usable_host:
-        case Reason::connect_failed:
-        case Reason::timeout:
-        case Reason::tls_handshake_failed:
-        case Reason::connection_lost: return reason;
-        }
+        const auto reason = message_.recipients[number].last->reason;
+        const bool nobodys = reason == Reason::none || reason == Reason::smtp_reply || reason == Reason::mail_loop ||
+                             reason == Reason::policy_hold;
+        if (!nobodys && !is_about_message(reason)) return reason;
     }
     return Reason::none;
 }

@@ -23,8 +23,6 @@ class Delivery {
 
     // Ends when the outcome is on stable storage, or when nothing could be done.
     Task<void> run();
-    // Instead of run(): an operator's word ends it for every open recipient.
-    Task<Result<void>> bounce(std::string text);
     // What it told about the destination, for the lane.
     schedule::Signal signal = schedule::Signal::neutral;
     schedule::Pause pause;

@@ -124,24 +124,6 @@ Task<void> Delivery::after_bug(std::string what) {
     agent_.wakeup.notify();
 }
 
-Task<Result<void>> Delivery::bounce(std::string text) {
-    auto loaded = co_await agent_.parts.queue.load(start_.job.id);
-    if (!loaded) co_return fail(loaded.error());
-    message_ = std::move(*loaded);
-    for (const auto& recipient : message_.recipients) {
-        using message::RecipientState;
-        if (recipient.state != RecipientState::queued && recipient.state != RecipientState::held) continue;
-        message::Outcome outcome;
-        outcome.verdict = Verdict::bounced;
-        outcome.enhanced = "5.0.0";
-        outcome.text = text;
-        outcomes_[recipient.number] = std::move(outcome);
-    }
-    if (outcomes_.empty()) co_return fail(Errc::not_found, "no recipient of " + start_.job.id + " is open");
-    co_await record();
-    co_return Result<void>{};
-}
-
 void Delivery::announce(const std::vector<store::RecipientUpdate>& updates) {
     for (const auto& update : updates) {
         agent_.count(update, unsecured_dane_.contains(update.number));

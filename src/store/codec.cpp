@@ -266,6 +266,11 @@ HostRange host_range(std::string_view host) {
     return {key + '.', key + '/'}; // the octet after the dot
 }
 
+bool names_nothing(const Filter& f) {
+    return f.ids.empty() && f.domain.empty() && f.sender.empty() && f.state.empty() && f.reason.empty() &&
+           f.host.empty() && !f.older_than && !f.due_after;
+}
+
 bool concerns(const Filter& filter, const message::Recipient& r) {
     if (!filter.domain.empty() && !iequals(r.domain, filter.domain)) return false;
     if (!filter.host.empty()) {

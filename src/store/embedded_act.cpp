@@ -10,11 +10,6 @@ using message::RecipientState;
 constexpr std::size_t slice_messages = 500; // about 10 ms of the writer's time
 constexpr std::size_t slice_scan = 4000;
 
-bool names_nothing(const Filter& f) {
-    return f.ids.empty() && f.domain.empty() && f.sender.empty() && f.state.empty() && f.reason.empty() &&
-           f.host.empty() && !f.older_than && !f.due_after;
-}
-
 // The row after the action; false: not concerned.
 bool change(RecipientRow& row, Queue::Action action, std::int64_t now, bool claimed) {
     bool held = row.state == code(RecipientState::held);

@@ -11,11 +11,6 @@ namespace {
 constexpr std::size_t slice_messages = 500;
 constexpr Millis bounce_time = std::chrono::minutes(2); // to record what an action claimed for its caller
 
-bool names_nothing(const Filter& f) {
-    return f.ids.empty() && f.domain.empty() && f.sender.empty() && f.state.empty() && f.reason.empty() &&
-           f.host.empty() && !f.older_than && !f.due_after;
-}
-
 std::string next(const Params& p) {
     return "$" + std::to_string(p.count());
 }

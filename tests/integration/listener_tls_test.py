@@ -2,7 +2,6 @@
 import signal
 import smtplib
 import socket
-import ssl
 
 import pytest
 from cryptography import x509
@@ -13,21 +12,6 @@ from world import pki
 @pytest.fixture
 def domain(world):
     return world.domain(insecure=True)
-
-
-def trusting_all():
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context
-
-
-def files(path, host, **made_as):
-    made = pki.self_signed(host, **made_as)
-    certificate, key = path / f'{host}.crt', path / f'{host}.key'
-    certificate.write_text(made.chain_pem())
-    key.write_text(pki.key_pem(made.key))
-    key.chmod(0o600)
-    return {'certificate': str(certificate), 'private_key': str(key)}
 
 
 class Ca:
@@ -44,7 +28,7 @@ class Ca:
         certificate = pki.make_cert(key, name, issuer=(self.certificate, self.key), names=[name], **made_as)
         both = self.path / f'{name}.both'
         both.write_text(pki.pem(certificate) + pki.key_pem(key))
-        context = trusting_all()
+        context = pki.unverified()
         context.load_cert_chain(both)
         return context
 
@@ -62,10 +46,10 @@ def test_client_certificates(world, relay, domain, tmp_path):
     """SS-076: asked for, optional, a right to relay only when verified; a bad one gives no rights and breaks nothing."""
     mx = domain.host()
     ours, strangers = Ca(tmp_path, 'ours'), Ca(tmp_path, 'strangers')
-    relay.configure(listeners=[{'address': '127.0.0.1:2525', 'tls': 'starttls', **files(tmp_path, 'relay.test')}],
+    relay.configure(listeners=[{'address': '127.0.0.1:2525', 'tls': 'starttls', **pki.listener(tmp_path)}],
                     relay={'allow': [], 'client_ca': str(ours.file)})
     relay.start()
-    for context, code in ((ours.client('good'), 250), (trusting_all(), 550), (strangers.client('other'), 550),
+    for context, code in ((ours.client('good'), 250), (pki.unverified(), 550), (strangers.client('other'), 550),
                           (ours.client('late', valid='expired'), 550)):
         got = relaying(relay, context, domain.user())
         assert got // 100 == code // 100, (got, code)
@@ -77,20 +61,20 @@ def test_client_certificates(world, relay, domain, tmp_path):
 
 
 def serial_seen(sock):
-    with trusting_all().wrap_socket(sock) as tls:
+    with pki.unverified().wrap_socket(sock) as tls:
         return x509.load_der_x509_certificate(tls.getpeercert(binary_form=True)).serial_number
 
 
 def test_certificates_reload(relay, domain, tmp_path):
     """SS-077: SIGHUP takes the new certificate; sessions under the old one go on; a broken file keeps the old one."""
     domain.host()
-    listener = {'address': '127.0.0.1:2525', 'tls': 'implicit', **files(tmp_path, 'relay.test')}
+    listener = {'address': '127.0.0.1:2525', 'tls': 'implicit', **pki.listener(tmp_path)}
     relay.configure(listeners=[listener])
     relay.start()
-    with smtplib.SMTP_SSL(*relay.address, context=trusting_all(), local_hostname='client.test', timeout=30) as session:
+    with smtplib.SMTP_SSL(*relay.address, context=pki.unverified(), local_hostname='client.test', timeout=30) as session:
         session.ehlo()
         before = serial_seen(socket.create_connection(relay.address, 10))
-        files(tmp_path, 'relay.test')
+        pki.listener(tmp_path)
         relay.reload()
         after = serial_seen(socket.create_connection(relay.address, 10))
         assert after != before

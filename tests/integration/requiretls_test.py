@@ -1,8 +1,6 @@
 """Does the tag of a REQUIRETLS message outlive queue, restart and the splitting of recipients? SC-120 … SC-127; RFC 8689."""
 import json
-import os
 import smtplib
-import ssl
 
 import pytest
 
@@ -15,18 +13,11 @@ WITH = PLAIN + ('REQUIRETLS',)
 @pytest.fixture
 def tagged(relay):
     """Sends a message tagged REQUIRETLS."""
-    credential = pki.self_signed('relay.test')
-    for name, text in (('cert', credential.chain_pem()), ('key', pki.key_pem(credential.key))):
-        with open(os.path.join(relay.work, name), 'w') as f:
-            f.write(text)
-    relay.configure(listeners=[{'address': '127.0.0.1:2525', 'tls': 'starttls', 'certificate': os.path.join(relay.work, 'cert'),
-                                'private_key': os.path.join(relay.work, 'key')}])
+    relay.configure(listeners=[{'address': '127.0.0.1:2525', 'tls': 'starttls', **pki.listener(relay.work)}])
 
     def send(to, **kw):
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         with relay.connect() as client:
-            client.starttls(context=context)
+            client.starttls(context=pki.unverified())
             client.ehlo()
             return relay.send(to, mail_options=['REQUIRETLS'], connection=client, **kw)
     return send

@@ -4,7 +4,6 @@ import itertools
 import os
 import smtplib
 import socket
-import ssl
 import subprocess
 
 import pytest
@@ -260,17 +259,7 @@ def test_stranger_may_not_relay(relay):
 
 @pytest.fixture
 def tls_files(tmp_path):
-    made = pki.self_signed('relay.test')
-    (tmp_path / 'relay.crt').write_text(made.chain_pem())
-    (tmp_path / 'relay.key').write_text(pki.key_pem(made.key))
-    os.chmod(tmp_path / 'relay.key', 0o600)
-    return {'certificate': str(tmp_path / 'relay.crt'), 'private_key': str(tmp_path / 'relay.key')}
-
-
-def unverified():
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context
+    return pki.listener(tmp_path)
 
 
 @pytest.mark.smoke
@@ -282,7 +271,7 @@ def test_starttls(relay, domain, tls_files):
         client.ehlo()
         assert client.has_extn('starttls')
         client.mail('early@sender.test')
-        client.starttls(context=unverified())
+        client.starttls(context=pki.unverified())
         assert client.rcpt(domain.user())[0] == 503
         client.ehlo()
         assert not client.has_extn('starttls') and client.has_extn('requiretls')
@@ -312,7 +301,7 @@ def test_command_injected_before_tls_is_not_run(relay, tls_files):
         except OSError:
             pass
         if b'220 2.0.0' in rest:
-            with unverified().wrap_socket(sock) as tls:
+            with pki.unverified().wrap_socket(sock) as tls:
                 tls.settimeout(10)
                 tls.sendall(b'EHLO x\r\nRCPT TO:<a@b.test>\r\n')
                 seen = b''
@@ -335,7 +324,7 @@ def test_implicit_tls(relay, domain, tls_files):
     mx = domain.host()
     relay.configure(listeners=[{'address': '127.0.0.1:2525', 'tls': 'implicit', **tls_files}])
     relay.start()
-    with smtplib.SMTP_SSL(*relay.address, context=unverified(), timeout=20, local_hostname='client.test') as client:
+    with smtplib.SMTP_SSL(*relay.address, context=pki.unverified(), timeout=20, local_hostname='client.test') as client:
         mail = relay.send(domain.user(), connection=client)
     scenario.delivered(mail, by=mx, level='encrypted')
     with socket.create_connection(relay.address, 10) as sock:
@@ -354,7 +343,7 @@ def test_auth(relay, domain, tls_files, tmp_path):
     assert relay.talk('EHLO x', f'AUTH PLAIN {plain}')[-1].startswith('538 5.7.11')
     for method, password in itertools.product(('PLAIN', 'LOGIN'), ('correct horse', 'wrong')):
         with relay.connect() as client:
-            client.starttls(context=unverified())
+            client.starttls(context=pki.unverified())
             client.ehlo()
             assert {'PLAIN', 'LOGIN'} <= set(client.esmtp_features['auth'].split())
             assert client.docmd('MAIL FROM:<a@sender.test>')[0] == 530
@@ -425,7 +414,7 @@ def test_requiretls(world, relay, tls_files):
     mails = []
     for domain in (good, lacking, weak):
         with relay.connect() as client:
-            client.starttls(context=unverified())
+            client.starttls(context=pki.unverified())
             client.ehlo()
             mails.append(relay.send(domain.user(), mail_options=['REQUIRETLS'], connection=client))
     scenario.delivered(mails[0], by=a, level='dane-ee')

@@ -38,6 +38,14 @@ class Reporting:
     def next_day(self):
         self.clock.to_report_time()
 
+    def after_a_bad_day(self, rua=None):
+        """The next day, when a domain with a wrong TLSA record is to be told of it."""
+        domain = self.wanted(self.world.domain(), rua)
+        domain.host(tlsa=['3 1 1 wrong'])
+        scenario.deferred(self.relay.send(domain.user()), 'tlsa-invalid')
+        self.next_day()
+        return domain
+
     def received(self, domain, count=1, timeout=40):
         """The count-th report about that domain that came by mail."""
         def find():
@@ -271,10 +279,7 @@ class Collector(https.PolicyHost):
 def test_https(reporting, relay, world, status):
     """TR-041."""
     collector = Collector(reporting, status)
-    domain = reporting.wanted(world.domain(), collector.uri)
-    domain.host(tlsa=['3 1 1 wrong'])
-    scenario.deferred(relay.send(domain.user()), 'tlsa-invalid')
-    reporting.next_day()
+    domain = reporting.after_a_bad_day(collector.uri)
     reporting.told(domain, 'sent')
     request, = collector.requests
     assert (request.method, request.path, request.sni) == ('POST', '/v1/reports?from=mta', collector.host)
@@ -285,10 +290,7 @@ def test_https(reporting, relay, world, status):
 def test_https_with_a_bad_certificate(reporting, relay, world):
     """TR-041, H149: strict first, then whoever answers; said in the log."""
     collector = Collector(reporting, credential=lambda h: pki.self_signed(h))
-    domain = reporting.wanted(world.domain(), collector.uri)
-    domain.host(tlsa=['3 1 1 wrong'])
-    scenario.deferred(relay.send(domain.user()), 'tlsa-invalid')
-    reporting.next_day()
+    domain = reporting.after_a_bad_day(collector.uri)
     reporting.told(domain, 'sent')
     assert len(collector.requests) == 1
     assert any('certificate is not good' in e.get('text', '') for e in relay.events.all() if e.get('event') == 'tls-report')
@@ -297,10 +299,7 @@ def test_https_with_a_bad_certificate(reporting, relay, world):
 def test_the_next_place_when_the_first_fails(reporting, relay, world):
     """TR-040."""
     broken = Collector(reporting, 500)
-    domain = reporting.wanted(world.domain(), f'{broken.uri},mailto:{reporting.sink.user("reports")}')
-    domain.host(tlsa=['3 1 1 wrong'])
-    scenario.deferred(relay.send(domain.user()), 'tlsa-invalid')
-    reporting.next_day()
+    domain = reporting.after_a_bad_day(f'{broken.uri},mailto:{reporting.sink.user("reports")}')
     reporting.received(domain)
     assert len(broken.requests) == 1
 
@@ -309,10 +308,7 @@ def test_redirection(reporting, relay, world):
     """TR-041: 308 to https is followed, the body goes along."""
     there = Collector(reporting)
     here = Collector(reporting, 308, headers={'Location': there.uri})
-    domain = reporting.wanted(world.domain(), here.uri)
-    domain.host(tlsa=['3 1 1 wrong'])
-    scenario.deferred(relay.send(domain.user()), 'tlsa-invalid')
-    reporting.next_day()
+    domain = reporting.after_a_bad_day(here.uri)
     reporting.told(domain, 'sent')
     assert len(there.reports) == 1
 
@@ -320,10 +316,7 @@ def test_redirection(reporting, relay, world):
 def test_retries_carry_the_same_report_and_end_after_a_day(reporting, relay, world):
     """TR-046, TR-047."""
     collector = Collector(reporting, 503)
-    domain = reporting.wanted(world.domain(), collector.uri)
-    domain.host(tlsa=['3 1 1 wrong'])
-    scenario.deferred(relay.send(domain.user()), 'tlsa-invalid')
-    reporting.next_day()
+    domain = reporting.after_a_bad_day(collector.uri)
     reporting.told(domain, 'waiting')
     reporting.clock.move(hours=1)
     waiting.until(lambda: len(collector.requests) >= 2, timeout=40, what='a second try')

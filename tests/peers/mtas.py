@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import threading
 
-from world import netns, pages, pki, waiting
+from world import netns, pages, waiting
 
 MASTER = '''{listen} inet n - n - - smtpd
 pickup unix n - n 60 1 pickup
@@ -159,13 +159,3 @@ class Exim:
         self.process.wait()
         for name in ('passwd', 'group'):
             netns.unmount(f'/etc/{name}')
-
-
-def certificate_files(work, host):
-    """(certificate file, key file, Credential) for a peer's server."""
-    made = pki.self_signed(host)
-    certificate, key = pathlib.Path(work, f'{host}.crt'), pathlib.Path(work, f'{host}.key')
-    certificate.write_text(made.chain_pem())
-    key.write_text(pki.key_pem(made.key))
-    key.chmod(0o600)
-    return certificate, key, made

@@ -8,7 +8,7 @@ import tempfile
 import pytest
 
 from peers import mtas
-from world import pages, scenario, waiting
+from world import pages, pki, scenario, waiting
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason='Postfix and Exim need real root')
 
@@ -96,7 +96,7 @@ def test_postfix_behind(world, relay, work, certificate_matches):
     """A real smtpd with STARTTLS as the destination: DANE holds on the wire between two independent implementations."""
     domain = world.domain()
     mx = domain.host(server=False)
-    certificate, key, made = mtas.certificate_files(work, mx.fqdn)
+    certificate, key, made = pki.write_files(work, mx.fqdn)
     domain.add('_25._tcp.mx', 'TLSA', made.tlsa('3 1 1' if certificate_matches else '3 1 1 wrong'))
     postfix = mtas.Postfix(work, f'{mx.addresses[0]}:25', smtpd_tls_security_level='may', smtpd_tls_cert_file=certificate,
                            smtpd_tls_key_file=key, smtpd_tls_received_header='yes', myhostname=mx.fqdn,
@@ -176,7 +176,7 @@ def test_nodemailer(world, relay, destinations):
 
 def test_openssl_sees_our_tls(relay, work):
     """A client's view of the submission listener."""
-    certificate, key, _ = mtas.certificate_files(work, 'relay.test')
+    certificate, key, _ = pki.write_files(work, 'relay.test')
     relay.configure(listeners=[{'address': '127.0.0.1:2525', 'tls': 'starttls', 'certificate': str(certificate),
                                 'private_key': str(key)}])
     relay.start()

@@ -82,3 +82,10 @@ class Together:
     def wait_promises(self, more):
         before = len(self.promised)
         waiting.until(lambda: len(self.promised) >= before + more, timeout=60, what=f'{more} more promises')
+
+    def assert_kept_once(self, relay, mx):
+        """When the queue is empty, every promise has been kept, and nothing came twice."""
+        waiting.until(lambda: relay.listed() == [], timeout=60, what='an empty queue')
+        senders = [m.sender for m in mx.messages]
+        assert self.promised <= set(senders)
+        assert len(senders) == len(set(senders))

@@ -6,6 +6,8 @@ import datetime
 import hashlib
 import ipaddress
 import os
+import pathlib
+import ssl
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -114,6 +116,29 @@ def self_signed(host, names=None, **kw):
     key = new_key(kw.pop('key', 'ec'))
     cert = make_cert(key, kw.pop('cn', host), names=[host] if names is None else names, **kw)
     return Credential(key, {'leaf': cert}, {'leaf': key}, ['leaf'])
+
+
+def write_files(folder, host, **made_as):
+    """(certificate file, key file, Credential) of a self-signed server."""
+    made = self_signed(host, **made_as)
+    certificate, key = pathlib.Path(folder, f'{host}.crt'), pathlib.Path(folder, f'{host}.key')
+    certificate.write_text(made.chain_pem())
+    key.write_text(key_pem(made.key))
+    key.chmod(0o600)
+    return certificate, key, made
+
+
+def listener(folder, host='relay.test'):
+    """Two keys of a `listeners` entry."""
+    certificate, key, _ = write_files(folder, host)
+    return {'certificate': str(certificate), 'private_key': str(key)}
+
+
+def unverified():
+    """A client's context that takes any certificate."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 def chain(host, names=None, cn=None, send=('leaf', 'intermediate', 'root'), key='ec', leaf=None, intermediate=None, root=None,

@@ -57,6 +57,8 @@ std::optional<TlsPolicy> tls_policy_from(std::string_view word);
 
 // Is this a failure of TLS policy (status x.7.x, subject to on_failure), not of DNS, network or the remote's word?
 bool is_tls_policy_failure(Reason r);
+// A no to what this one message needs: it tells nothing about the destination (SC-071, SC-077, SC-120).
+bool is_about_message(Reason r);
 
 // The enhanced status code that we give when no server gave one (SC-096), without its class: "7.5" for tlsa-invalid.
 std::string_view status_detail(Reason r);

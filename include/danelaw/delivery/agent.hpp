@@ -83,8 +83,6 @@ class Agent {
         std::size_t active = 0, waiting = 0, lanes = 0;
     };
     Load load() const;
-    // Records bounces for messages that an operator's `queue bounce` claimed; with their notices, as delivery does.
-    Task<Result<void>> bounce(std::string id, std::string text);
 
     struct State; // shared with its deliveries, inside src/delivery
 

@@ -96,6 +96,8 @@ struct Filter {
     Time now{};
 };
 
+// Pure: is every field empty, `all` aside?
+bool names_nothing(const Filter& filter);
 // Pure: does the filter mean this recipient, its state and its message's facts aside?
 bool concerns(const Filter& filter, const message::Recipient& recipient);
 

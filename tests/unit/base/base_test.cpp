@@ -130,6 +130,15 @@ TEST(Words, EveryReasonHasOneWordAndBack) {
         EXPECT_EQ(tls_policy_from(word(static_cast<TlsPolicy>(n))), static_cast<TlsPolicy>(n));
 }
 
+TEST(Words, WhatIsAboutTheMessageAlone) { // SC-071, SC-077, SC-120
+    const std::set<Reason> about = {Reason::requiretls_unsupported, Reason::smtputf8_unsupported,
+                                    Reason::eight_bit_mime_unsupported, Reason::message_too_large};
+    for (int n = 0; n <= static_cast<int>(Reason::policy_hold); ++n) {
+        const auto r = static_cast<Reason>(n);
+        EXPECT_EQ(is_about_message(r), about.contains(r)) << word(r);
+    }
+}
+
 TEST(Words, StatusCodesOfReasons) { // SC-096
     const std::pair<Reason, const char*> rows[] = {
         {Reason::starttls_not_supported, "7.4"}, {Reason::tlsa_invalid, "7.5"}, {Reason::domain_not_found, "1.2"},

@@ -210,6 +210,7 @@ void Embedded::set_damaged_aside() {
         finish_batch(batch);
         db_.run("COMMIT");
         directory_.unmark(damage_mark);
+        sqlite3_db_release_memory(db_.handle()); // what rots from now on must not hide behind pages read by this check
     }
     auto damaged = db_.query("SELECT id, why FROM damaged ORDER BY id LIMIT ?", damage_told);
     while (damaged.row()) aside_.push_back(damaged.text(0) + ": " + damaged.text(1));

@@ -21,7 +21,7 @@
 
 namespace danelaw::store {
 
-inline constexpr std::int64_t schema_version = 2;
+inline constexpr std::int64_t schema_version = 3;
 inline constexpr std::int64_t application_id = 0x444E4C57; // "DNLW"
 inline constexpr std::int64_t never = INT64_MAX;
 
@@ -136,7 +136,7 @@ class Embedded final : public Backend {
     // Opening.
     void configure();
     void create_or_check();
-    void migrate();
+    void add_last_attempts();
     void remove_orphans();
     void load_counters();
     void set_damaged_aside();

@@ -11,6 +11,7 @@ constexpr const char* schema = R"(
 CREATE TABLE message(num INTEGER PRIMARY KEY, id TEXT NOT NULL, received INTEGER NOT NULL, size INTEGER NOT NULL,
                      open INTEGER NOT NULL, sender TEXT NOT NULL, envelope BLOB NOT NULL);
 CREATE UNIQUE INDEX message_id ON message(id);
+CREATE INDEX message_sender ON message(sender COLLATE NOCASE);
 CREATE TABLE chunk(key INTEGER PRIMARY KEY, crc INTEGER NOT NULL, octets BLOB NOT NULL);
 CREATE TABLE pending(num INTEGER PRIMARY KEY, id TEXT NOT NULL);
 CREATE TABLE recipient(key INTEGER PRIMARY KEY, domain TEXT NOT NULL, state INTEGER NOT NULL, due INTEGER NOT NULL,
@@ -42,6 +43,14 @@ constexpr const char* version_2_indexes = R"(
 CREATE INDEX recipient_reason ON recipient(reason) WHERE reason <> '';
 CREATE INDEX recipient_host ON recipient(host) WHERE host <> '';
 PRAGMA user_version=2;
+COMMIT;
+)";
+
+// Version 3 finds messages by their reverse-path.
+constexpr const char* version_3 = R"(
+BEGIN IMMEDIATE;
+CREATE INDEX message_sender ON message(sender COLLATE NOCASE);
+PRAGMA user_version=3;
 COMMIT;
 )";
 
@@ -92,7 +101,11 @@ void Embedded::create_or_check() {
     auto version = db_.pragma("user_version");
     auto owner = db_.pragma("application_id");
     if (version == schema_version && owner == application_id) return;
-    if (version == 1 && owner == application_id) return migrate();
+    if (owner == application_id && version >= 1 && version < schema_version) {
+        if (version == 1) add_last_attempts();
+        db_.execute(version_3);
+        return;
+    }
     bool empty = db_.pragma("schema_version") == 0 && version == 0;
     if (!empty) {
         SqlError e{SQLITE_MISMATCH, directory_.file("queue.db") + " has schema version " + std::to_string(version) +
@@ -103,7 +116,7 @@ void Embedded::create_or_check() {
 }
 
 // All or nothing: a crash on the way leaves version 1.
-void Embedded::migrate() {
+void Embedded::add_last_attempts() {
     db_.execute(version_2);
     std::int64_t after = -1;
     for (bool more = true; more;) {

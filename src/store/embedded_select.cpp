@@ -90,6 +90,10 @@ Selection::Candidates Selection::candidates(const Filter& filter, std::size_t sc
                           "ORDER BY 1 LIMIT ?3",
                           domain, beyond, scan));
     }
+    if (!filter.sender.empty())
+        return collect(db_.query("SELECT num FROM message INDEXED BY message_sender WHERE sender = ? COLLATE NOCASE AND "
+                                 "num > ? ORDER BY num LIMIT ?",
+                                 filter.sender, after, scan));
     if (auto found_by_attempt = by_last_attempt(filter, scan, beyond)) return std::move(*found_by_attempt);
     if (filter.due_after)
         return collect(
@@ -108,11 +112,11 @@ Selection::Candidates Selection::scan_all(const Filter& filter, std::size_t scan
     Candidates found;
     found.last = after;
     auto newest = filter.older_than ? millis(filter.now - *filter.older_than) : INT64_MAX;
-    auto q = db_.query("SELECT num, received, sender FROM message WHERE num > ? ORDER BY num LIMIT ?", after, scan);
+    auto q = db_.query("SELECT num, received FROM message WHERE num > ? ORDER BY num LIMIT ?", after, scan);
     while (q.row()) {
         ++found.seen;
         found.last = q.integer(0);
-        if (q.integer(1) > newest || (!filter.sender.empty() && !iequals(q.view(2), filter.sender))) continue;
+        if (q.integer(1) > newest) continue;
         found.nums.push_back(found.last);
     }
     return found;

@@ -16,7 +16,7 @@
 
 namespace danelaw::store {
 
-inline constexpr std::int64_t shared_version = 2;
+inline constexpr std::int64_t shared_version = 3;
 const char* shared_step(std::int64_t version); // SQL that makes a queue of the version before into one of this
 extern const char* const shared_functions;
 

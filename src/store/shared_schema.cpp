@@ -45,7 +45,11 @@ CREATE INDEX recipient_reason ON recipient(reason, id) WHERE reason <> '' AND st
 CREATE INDEX recipient_host ON recipient(host, id) WHERE host <> '' AND state IN (0, 5);
 )sql";
 
-constexpr std::array steps{version_1, version_2};
+constexpr const char* version_3 = R"sql(
+CREATE INDEX message_sender ON message(lower(sender), id) WHERE finished IS NULL;
+)sql";
+
+constexpr std::array steps{version_1, version_2, version_3};
 static_assert(steps.size() == shared_version);
 
 } // namespace

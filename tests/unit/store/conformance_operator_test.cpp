@@ -83,7 +83,8 @@ TEST_P(Operator, FiltersNarrowTheList) {
     EXPECT_EQ(list([](Filter& f) { f.host = "example.com"; }), Ids{});
     EXPECT_EQ(list([](Filter& f) { f.host = ".mx.example.com"; }), Ids{});
     EXPECT_EQ(list([](Filter& f) { f.host = ".ample.com"; }), Ids{});
-    EXPECT_EQ(list([](Filter& f) { f.sender = "sender@example.org"; }).size(), 3U);
+    EXPECT_EQ(list([](Filter& f) { f.sender = "Sender@Example.org"; }).size(), 3U);
+    EXPECT_EQ(list([](Filter& f) { f.sender = "nobody@example.org"; }).size(), 0U);
     EXPECT_EQ(list([](Filter& f) { f.older_than = Seconds(850); }), (Ids{id_of(fresh), id_of(deferred)}));
     EXPECT_EQ(list([&](Filter& f) { f.ids = {id_of(held), "0000000000000000"}; }), (Ids{id_of(held)}));
 

@@ -172,7 +172,7 @@ TEST(Damage, OlderSchemaIsMigrated) {
         ASSERT_TRUE(run(
             opened->queue->record(record_of(id_of(m), {update(0, RecipientState::queued, at(70), Reason::timeout)}))));
     }
-    sql(d.path, "DROP INDEX recipient_reason; DROP INDEX recipient_host; ALTER TABLE recipient DROP COLUMN reason; "
+    sql(d.path, "DROP INDEX message_sender; DROP INDEX recipient_reason; DROP INDEX recipient_host; ALTER TABLE recipient DROP COLUMN reason; "
                 "ALTER TABLE recipient DROP COLUMN host; PRAGMA user_version = 1");
     auto opened = open(d.path);
     ASSERT_TRUE(opened) << opened.error().detail;
@@ -181,6 +181,13 @@ TEST(Damage, OlderSchemaIsMigrated) {
     by_host.host = ".example.com";
     EXPECT_EQ(run(opened->queue->list(by_reason, 5, ""))->size(), 1U);
     EXPECT_EQ(run(opened->queue->list(by_host, 5, ""))->size(), 1U);
+    opened->queue.reset();
+    sql(d.path, "DROP INDEX message_sender; PRAGMA user_version = 2");
+    opened = open(d.path);
+    ASSERT_TRUE(opened) << opened.error().detail;
+    Filter by_sender;
+    by_sender.sender = "Sender@example.org";
+    EXPECT_EQ(run(opened->queue->list(by_sender, 5, ""))->size(), 1U);
     EXPECT_EQ(run(opened->queue->claim(claim_at(at(80))))->size(), 1U);
 }
 

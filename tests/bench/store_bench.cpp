@@ -1,7 +1,7 @@
 // How many messages a second the queue takes in and gets rid of, and what each costs in processor time.
-// store_bench DIRECTORY|CONNINFO [MESSAGES] [FILL] [DOMAIN]: for each number of callers at work, every caller adds a
-// message of 4 KiB and records its delivery, over and over; with FILL also what a queue of so many costs. MESSAGES 0:
-// only fill the queue, with mail for d0.DOMAIN … d99.DOMAIN. A CONNINFO (it holds a "=") is PostgreSQL's.
+// store_bench DIRECTORY|CONNINFO [MESSAGES] [FILL] [DOMAIN] [CALLERS]: for each number of callers at work (or for that one),
+// every caller adds a message of 4 KiB and records its delivery, over and over; with FILL also what a queue of so many costs.
+// MESSAGES 0: only fill the queue, with mail for d0.DOMAIN … d99.DOMAIN. A CONNINFO (it holds a "=") is PostgreSQL's.
 #include "danelaw/base/id.hpp"
 #include "danelaw/store/queue.hpp"
 
@@ -16,6 +16,7 @@
 #include <optional>
 #include <sys/resource.h>
 #include <unistd.h>
+#include <vector>
 
 namespace danelaw::store {
 namespace {
@@ -170,7 +171,7 @@ void large_queue(const EmbeddedOptions& options) {
 int main(int argc, char** argv) {
     using namespace danelaw::store;
     if (argc < 2) {
-        std::fprintf(stderr, "usage: store_bench DIRECTORY|CONNINFO [MESSAGES] [FILL] [DOMAIN]\n");
+        std::fprintf(stderr, "usage: store_bench DIRECTORY|CONNINFO [MESSAGES] [FILL] [DOMAIN] [CALLERS]\n");
         return 2;
     }
     std::size_t messages = argc > 2 ? static_cast<std::size_t>(std::atol(argv[2])) : 100000;
@@ -192,7 +193,9 @@ int main(int argc, char** argv) {
                 std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count());
     if (fill > 0) measure(*opened->queue, 512, fill, "add only", false);
     if (messages == 0) return 0;
-    for (std::size_t callers : {1U, 8U, 64U, 512U})
+    std::vector<std::size_t> all{1, 8, 64, 512};
+    if (argc > 5) all = {static_cast<std::size_t>(std::atol(argv[5]))};
+    for (auto callers : all)
         measure(*opened->queue, callers, callers == 1 ? messages / 10 : messages, "add+record", true);
     if (fill == 0 || is_shared) return 0;
     opened->queue.reset();

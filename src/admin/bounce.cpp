@@ -35,7 +35,7 @@ std::vector<store::RecipientUpdate> updates_for(const store::Message& message, c
 void log_bounced(Context& context, const store::Message& message, const std::vector<store::RecipientUpdate>& updates) {
     for (const store::RecipientUpdate& u : updates) {
         const auto r = std::ranges::find(message.recipients, u.number, &message::Recipient::number);
-        if (r == message.recipients.end()) continue;
+        if (r == message.recipients.end() || !u.outcome) continue;
         context.log.event(log::Level::info, "recipient",
                           {{"id", message.envelope.id},
                            {"recipient", r->address},

@@ -145,8 +145,9 @@ void policy_metrics(Page& p, const std::vector<config::PolicyEntry>& policies) {
     p.family("danelaw_policy_end_timestamp_seconds", "gauge",
              "When an entry of `policies` ends that has `until`, seconds since 1970.");
     for (std::size_t i = 0; i < policies.size(); ++i) {
-        if (!policies[i].until) continue;
-        const auto end = std::chrono::sys_days(*policies[i].until) + std::chrono::days(1); // the day itself counts
+        const auto& until = policies[i].until;
+        if (!until) continue;
+        const auto end = std::chrono::sys_days(*until) + std::chrono::days(1); // the day itself counts
         p.sample(std::chrono::duration<double>(end.time_since_epoch()).count(),
                  fmt::format(R"(entry="{}",match="{}")", i, label_text(join(policies[i].match, " "))));
     }

@@ -170,7 +170,7 @@ net::Task<void> Daemon::live() {
 }
 
 int Daemon::run() {
-    const auto ended = [this](std::exception_ptr bug) {
+    const auto ended = [this](const std::exception_ptr& bug) {
         io_.stop(); // the resolver waits for its library for as long as it lives
         if (!bug) return;
         exit_ = 1;

@@ -42,7 +42,7 @@ store::Task<Result<std::uint64_t>> move_all(Queue& from, Queue& to, Progress& pr
 Result<std::uint64_t> run(Queue& from, Queue& to, Progress& progress) {
     boost::asio::io_context io;
     Result<std::uint64_t> moved = fail(Errc::unavailable, "not begun");
-    auto ended = [&moved](std::exception_ptr bug, Result<std::uint64_t> answer) {
+    auto ended = [&moved](const std::exception_ptr& bug, Result<std::uint64_t> answer) {
         if (bug) std::rethrow_exception(bug);
         moved = std::move(answer);
     };

@@ -44,7 +44,7 @@ std::string strongest(const Result<std::vector<config::Token>>& tokens) {
     return std::ranges::max_element(*tokens, {}, &config::Token::right)->text;
 }
 
-void rethrow(std::exception_ptr bug) {
+void rethrow(const std::exception_ptr& bug) {
     if (bug) std::rethrow_exception(bug);
 }
 

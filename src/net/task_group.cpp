@@ -66,7 +66,7 @@ void TaskGroup::spawn(std::string name, Task<void> task) {
     auto entry = std::make_shared<Entry>();
     entry->name = std::move(name);
     state_->entries.insert(entry);
-    auto done = [state = state_, entry](std::exception_ptr thrown) { state->ended(entry, thrown); };
+    auto done = [state = state_, entry](const std::exception_ptr& thrown) { state->ended(entry, thrown); };
     asio::co_spawn(state_->executor, run_quietly(std::move(task)),
                    asio::bind_cancellation_slot(entry->signal.slot(), std::move(done)));
 }

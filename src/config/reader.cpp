@@ -9,9 +9,9 @@
 
 namespace danelaw::config {
 
-void Report::add(Severity severity, const YAML::Mark& at, std::string message) {
-    // yaml-cpp counts from 0, editors from 1; a null mark (line -1) is the start of the file. A key or value quoted from
-    // the file may hold anything; a problem stays on one line.
+void Report::add(Severity severity, const YAML::Mark& at, const std::string& message) {
+    // yaml-cpp counts from 0, editors from 1; a null mark (line -1) is the start of the file. A key or value quoted
+    // from the file may hold anything; a problem stays on one line.
     problems_.push_back({severity, std::max(at.line, 0) + 1, std::max(at.column, 0) + 1, printable(message)});
 }
 
@@ -31,8 +31,8 @@ std::vector<Problem> Report::sorted() const {
     return all;
 }
 
-Section::Section(YAML::Node node, std::string path, Report& report)
-    : node_(std::move(node)), path_(std::move(path)), report_(report) {
+Section::Section(const YAML::Node& node, std::string path, Report& report)
+    : node_(node), path_(std::move(path)), report_(report) {
     if (!path_.empty() && node_.IsDefined()) report_.remember(path_, node_.Mark());
     if (node_.IsDefined() && !node_.IsNull() && !node_.IsMap()) {
         report_.error(node_.Mark(), (path_.empty() ? "the file" : path_) + " must be a mapping of keys to values");

@@ -18,17 +18,17 @@ namespace danelaw::config {
 // Problems, and where each value stood: `listeners[0].tls` → its mark, for checks that come after reading.
 class Report {
   public:
-    void error(const YAML::Mark& at, std::string message) { add(Severity::error, at, std::move(message)); }
-    void warning(const YAML::Mark& at, std::string message) { add(Severity::warning, at, std::move(message)); }
+    void error(const YAML::Mark& at, const std::string& message) { add(Severity::error, at, message); }
+    void warning(const YAML::Mark& at, const std::string& message) { add(Severity::warning, at, message); }
     // At the value's place, else at its section's.
-    void error(const std::string& path, std::string message) { error(place(path), std::move(message)); }
-    void warning(const std::string& path, std::string message) { warning(place(path), std::move(message)); }
+    void error(const std::string& path, const std::string& message) { error(place(path), message); }
+    void warning(const std::string& path, const std::string& message) { warning(place(path), message); }
     void remember(const std::string& path, const YAML::Mark& at) { marks_[path] = at; }
     bool given(const std::string& path) const { return marks_.contains(path); }
     std::vector<Problem> sorted() const;
 
   private:
-    void add(Severity severity, const YAML::Mark& at, std::string message);
+    void add(Severity severity, const YAML::Mark& at, const std::string& message);
     YAML::Mark place(std::string path) const;
     std::vector<Problem> problems_;
     std::map<std::string, YAML::Mark> marks_;
@@ -39,7 +39,7 @@ template <class Enum> using Words = std::vector<std::pair<std::string_view, Enum
 class Section {
   public:
     // `path` is "" for the whole file. A null node is an empty section.
-    Section(YAML::Node node, std::string path, Report& report);
+    Section(const YAML::Node& node, std::string path, Report& report);
 
     // Each leaves `out` as it was, and answers false, when the key is absent or its value wrong.
     bool text(const std::string& key, std::string& out);

@@ -229,7 +229,7 @@ void Delivery::note_skip(const dane::HostPlan& host) {
     failures_.push_back(std::move(failure));
 }
 
-void Delivery::fail_rest(const dane::Halt& halt, std::string host) {
+void Delivery::fail_rest(const dane::Halt& halt, const std::string& host) {
     const auto rest = pending_;
     for (const auto number : rest) {
         message::Outcome outcome;

@@ -63,7 +63,7 @@ class Delivery {
 
     void note(Attempt attempt);
     void note_skip(const dane::HostPlan& host);
-    void fail_rest(const dane::Halt& halt, std::string host);
+    void fail_rest(const dane::Halt& halt, const std::string& host);
     void set_outcome(std::uint32_t number, message::Outcome outcome);
 
     Task<void> record();

@@ -19,7 +19,7 @@ constexpr auto no_deadline = net::Deadline::max();
 
 } // namespace
 
-Pool::Pool(boost::asio::any_io_executor executor, tls::Client& tls, PoolRules rules)
+Pool::Pool(const boost::asio::any_io_executor& executor, tls::Client& tls, PoolRules rules)
     : executor_(executor), tls_(tls), rules_(rules), sweep_now_(executor),
       tasks_(executor, [](const std::string&, const std::string&) {}) {}
 

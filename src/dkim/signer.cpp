@@ -16,7 +16,7 @@
 #include <fstream>
 #include <sstream>
 
-#define _Bool bool // libopendkim's header is C
+#define _Bool bool // libopendkim's header is C NOLINT(bugprone-reserved-identifier)
 #include <opendkim/dkim.h>
 #undef _Bool
 
@@ -111,7 +111,8 @@ struct Keys::Impl {
         fields.push_back(nullptr);
         sealed.push_back(nullptr);
         const auto set = [this](dkim_opts_t option, std::vector<const char*>& list) {
-            return dkim_options(library, DKIM_OP_SETOPT, option, list.data(), sizeof(char**)) == DKIM_STAT_OK;
+            return dkim_options(library, DKIM_OP_SETOPT, option, static_cast<void*>(list.data()), sizeof(char**)) ==
+                   DKIM_STAT_OK;
         };
         if (!set(DKIM_OPTS_SIGNHDRS, fields) || !set(DKIM_OPTS_OVERSIGNHDRS, sealed))
             return fail(Errc::config, "libopendkim refuses its options");

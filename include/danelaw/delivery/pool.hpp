@@ -29,7 +29,7 @@ class Pool {
         std::size_t open = 0, idle = 0;
     };
 
-    Pool(boost::asio::any_io_executor executor, tls::Client& tls, PoolRules rules);
+    Pool(const boost::asio::any_io_executor& executor, tls::Client& tls, PoolRules rules);
     Pool(const Pool&) = delete;
     Pool& operator=(const Pool&) = delete;
 

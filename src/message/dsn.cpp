@@ -82,7 +82,7 @@ std::string text_part(const NoticeFacts& facts, std::string_view first) {
     for (const auto& r : facts.recipients) {
         std::string told = story(facts, r.outcome);
         auto same = std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return g.first == told; });
-        if (same == groups.end()) same = groups.insert(groups.end(), {std::move(told), {}});
+        if (same == groups.end()) same = groups.insert(groups.end(), {told, {}});
         same->second.push_back("<" + printable(r.recipient.address, 1100) + ">");
     }
     for (const auto& [told, addresses] : groups) {

@@ -30,7 +30,7 @@ ProxyParse need(std::size_t octets) {
 ProxyParse done(ProxyHeader header) {
     ProxyParse parse;
     parse.state = State::done;
-    parse.header = std::move(header);
+    parse.header = header;
     return parse;
 }
 
@@ -67,7 +67,7 @@ ProxyParse parse_v1(std::string_view bytes) {
     header.source = text_endpoint(words[2], words[4], v6);
     header.destination = text_endpoint(words[3], words[5], v6);
     if (!header.source || !header.destination) return malformed();
-    return done(std::move(header));
+    return done(header);
 }
 
 std::uint16_t number16(std::string_view bytes, std::size_t at) {
@@ -86,7 +86,7 @@ ProxyParse v2_addresses(std::string_view body, bool v6) {
     ProxyHeader header;
     header.source = Endpoint{address(body, 0, v6), number16(body, 2 * width)};
     header.destination = Endpoint{address(body, width, v6), number16(body, 2 * width + 2)};
-    return done(std::move(header)); // the rest are TLVs, none of which we use
+    return done(header); // the rest are TLVs, none of which we use
 }
 
 ProxyParse parse_v2(std::string_view bytes) {
@@ -122,7 +122,7 @@ Task<Result<ProxyHeader>> read_proxy(Buffered& from, Deadline deadline) {
     std::string bytes;
     while (true) {
         ProxyParse parse = parse_proxy(bytes);
-        if (parse.state == State::done) co_return std::move(parse.header);
+        if (parse.state == State::done) co_return parse.header;
         if (parse.state == State::malformed) break;
         auto more = co_await from.read_some(parse.need, deadline);
         if (!more) co_return fail(std::move(more.error()));

@@ -90,7 +90,8 @@ Task<bool> TaskGroup::join_until(Deadline deadline) {
     while (!state->entries.empty()) {
         if (co_await state->emptied.wait(deadline) != Wakeup::Woken::notified) break;
     }
-    co_return state->entries.empty();
+    const bool none_left = state->entries.empty();
+    co_return none_left;
 }
 
 } // namespace danelaw::net

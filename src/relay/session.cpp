@@ -10,7 +10,6 @@
 namespace danelaw::relay {
 
 using smtp::ServerReply;
-using smtp::State;
 using smtp::Verb;
 using namespace std::chrono_literals;
 

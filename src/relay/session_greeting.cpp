@@ -5,8 +5,6 @@
 
 namespace danelaw::relay {
 
-using smtp::ServerReply;
-
 // SS-005: what is listed is what is really on, in this state.
 bool Session::ehlo(std::string_view name) {
     auto parsed = smtp::parse_helo_name(name);

@@ -9,7 +9,6 @@ namespace danelaw::relay {
 
 using smtp::PlainCredentials;
 using smtp::ServerReply;
-using smtp::State;
 using namespace std::chrono_literals;
 
 namespace {

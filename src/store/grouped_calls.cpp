@@ -103,7 +103,7 @@ Task<Result<std::vector<Job>>> GroupedQueue::claim(ClaimRequest request) {
 
 Task<Result<Time>> GroupedQueue::next_due() {
     NextDueWork work;
-    auto done = co_await write(std::move(work));
+    auto done = co_await write(work);
     if (!done) co_return fail(done.error());
     co_return done->due;
 }

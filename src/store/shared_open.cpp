@@ -61,8 +61,8 @@ Shared::~Shared() {
                 Params().text(options_.owner));
         c.query("DELETE FROM relay WHERE owner = $1::text", Params().text(options_.owner));
         c.query("DELETE FROM duty WHERE owner = $1::text", Params().text(options_.owner));
-    } catch (const PgError&) {
-    } // NOLINT: the others find out by themselves
+    } catch (const PgError&) { // NOLINT(bugprone-empty-catch): the others find out by themselves
+    }
 }
 
 void check_version(PgConnection& c) {

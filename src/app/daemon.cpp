@@ -2,6 +2,7 @@
 #include "daemon.hpp"
 
 #include "descriptors.hpp"
+#include "inherited.hpp"
 
 #include "danelaw/delivery/resolver_options.hpp"
 #include "danelaw/delivery/routing_settings.hpp"
@@ -211,7 +212,9 @@ net::Task<boost::json::object> Daemon::check(delivery::CheckRequest request) {
 }
 
 Result<void> Daemon::open_admin() {
-    auto listener = net::Listener::open(io_.get_executor(), settings_->admin.address, 0660);
+    const auto passed = inherited_.find(settings_->admin.address);
+    auto listener = passed == inherited_.end() ? net::Listener::open(io_.get_executor(), settings_->admin.address, 0660)
+                                               : net::Listener::adopt(io_.get_executor(), passed->second);
     if (!listener) return fail(listener.error());
     context_ = std::make_unique<admin::Context>(admin_context());
     http::ServerOptions options;
@@ -225,11 +228,24 @@ Result<void> Daemon::open_admin() {
     return {};
 }
 
+Result<void> Daemon::take_sockets() {
+    auto passed = take_inherited();
+    if (!passed) return fail(passed.error());
+    std::vector<std::string> configured;
+    for (const auto& listener : settings_->listeners) configured.push_back(listener.address);
+    configured.push_back(settings_->admin.address);
+    auto assigned = assign(*passed, configured);
+    if (!assigned) return fail(assigned.error());
+    inherited_ = std::move(*assigned);
+    return {};
+}
+
 Result<void> Daemon::open() {
+    if (auto done = take_sockets(); !done) return fail(done.error()); // before there is a second thread
     if (auto done = open_queue(); !done) return fail(done.error());
     if (auto done = take_keys(*settings_); !done) return fail(done.error());
     if (auto done = open_delivery(); !done) return fail(done.error());
-    if (auto done = relay_->listen(); !done) return fail(done.error());
+    if (auto done = relay_->listen(inherited_); !done) return fail(done.error());
     return open_admin();
 }
 

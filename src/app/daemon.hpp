@@ -17,6 +17,7 @@
 #include <boost/asio/signal_set.hpp>
 
 #include <csignal>
+#include <map>
 
 namespace danelaw::app {
 
@@ -35,6 +36,7 @@ class Daemon {
   private:
     using SettingsPtr = std::shared_ptr<const config::Settings>;
 
+    Result<void> take_sockets();
     Result<void> open_queue();
     Result<store::Opened> open_shared();
     Result<void> open_delivery();
@@ -60,6 +62,7 @@ class Daemon {
     SystemRng rng_;
     Time started_ = clock_.now();
     SettingsPtr settings_;
+    std::map<std::string, int> inherited_; // by configured address: descriptors that the service manager opened
     std::vector<config::Token> tokens_;
     admin::Counters counters_;
     std::unique_ptr<log::Log> log_;

@@ -69,8 +69,13 @@ void tell_systemd_reloading() {
 void Daemon::announce_ready() {
     json::array listeners;
     for (const std::string& a : relay_->addresses()) listeners.emplace_back(a);
-    log_->event(log::Level::info, "ready",
-                {{"listeners", std::move(listeners)}, {"admin", admin_->address()}, {"version", DANELAW_VERSION}});
+    json::object fields{
+        {"listeners", std::move(listeners)}, {"admin", admin_->address()}, {"version", DANELAW_VERSION}};
+    if (!inherited_.empty()) {
+        json::array& inherited = fields["inherited"].emplace_array(); // by socket activation
+        for (const auto& [address, descriptor] : inherited_) inherited.emplace_back(address);
+    }
+    log_->event(log::Level::info, "ready", std::move(fields));
     ::sd_notify(0, "READY=1");
 }
 

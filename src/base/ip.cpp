@@ -86,4 +86,16 @@ std::string Endpoint::text() const {
     return address.v6 ? fmt::format("[{}]:{}", address.text(), port) : fmt::format("{}:{}", address.text(), port);
 }
 
+std::optional<Endpoint> Endpoint::parse(std::string_view text) {
+    const auto colon = text.rfind(':');
+    if (colon == std::string_view::npos) return std::nullopt;
+    auto host = text.substr(0, colon);
+    const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+    if (bracketed) host = host.substr(1, host.size() - 2);
+    const auto address = IpAddress::parse(host);
+    const auto port = parse_number(text.substr(colon + 1));
+    if (!address || !port || *port > 65535 || host.contains(':') != bracketed) return std::nullopt;
+    return Endpoint{*address, static_cast<std::uint16_t>(*port)};
+}
+
 } // namespace danelaw

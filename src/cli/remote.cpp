@@ -27,15 +27,10 @@ constexpr std::size_t answer_most = 256 * 1024 * 1024;         // our own daemon
 std::optional<std::variant<Endpoint, http::UnixPath>> parse_address(const std::string& text) {
     if (text.starts_with("unix:")) return http::UnixPath{text.substr(5)};
     if (text.starts_with('/')) return http::UnixPath{text};
-    const std::size_t colon = text.rfind(':');
-    if (colon == std::string::npos) return std::nullopt;
-    std::string host = text.substr(0, colon);
-    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-    if (host == "localhost") host = "127.0.0.1";
-    const auto address = IpAddress::parse(host);
-    const auto port = parse_number(text.substr(colon + 1));
-    if (!address || !port || *port == 0 || *port > 65535) return std::nullopt;
-    return Endpoint{*address, static_cast<std::uint16_t>(*port)};
+    constexpr std::string_view local = "localhost:";
+    const auto endpoint = Endpoint::parse(text.starts_with(local) ? "127.0.0.1:" + text.substr(local.size()) : text);
+    if (!endpoint || endpoint->port == 0) return std::nullopt;
+    return *endpoint;
 }
 
 // Of several tokens the one that may do most; none where the file can't be read: the daemon says what it misses.

@@ -258,17 +258,10 @@ ListenAddress listen_address(const std::string& text) {
         if (path.size() > 107) return {"the path of a unix socket has at most 107 octets", true, true};
         return {"", true, true};
     }
-    const std::string wrong = "'" + printable(text, 64) + "' must be ADDRESS:PORT, [IPv6]:PORT or unix:PATH";
-    const std::size_t colon = text.rfind(':');
-    if (colon == std::string::npos) return {wrong, false, false};
-    std::string host = text.substr(0, colon);
-    const bool bracketed = host.starts_with('[') && host.ends_with(']');
-    if (bracketed) host = host.substr(1, host.size() - 2);
-    const auto address = IpAddress::parse(host);
-    const auto port = parse_number(text.substr(colon + 1));
-    if (!address || !port || *port > 65535 || (host.find(':') != std::string::npos) != bracketed)
-        return {wrong, false, false};
-    return {"", address->is_loopback(), false};
+    const auto endpoint = Endpoint::parse(text);
+    if (!endpoint)
+        return {"'" + printable(text, 64) + "' must be ADDRESS:PORT, [IPv6]:PORT or unix:PATH", false, false};
+    return {"", endpoint->address.is_loopback(), false};
 }
 
 void check(Settings& s, Report& report, Time now) {

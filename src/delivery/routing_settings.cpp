@@ -1,28 +1,10 @@
 // The configuration as router and channels want it.
 #include "danelaw/delivery/routing_settings.hpp"
 
-#include "danelaw/base/text.hpp"
-
 #include <ifaddrs.h>
 #include <netinet/in.h>
 
-#include <optional>
-
 namespace danelaw::delivery {
-namespace {
-
-std::optional<Endpoint> endpoint_of(const std::string& address) {
-    const std::size_t colon = address.rfind(':');
-    if (address.starts_with("unix:") || colon == std::string::npos) return std::nullopt;
-    std::string host = address.substr(0, colon);
-    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-    const auto ip = IpAddress::parse(host);
-    const auto port = parse_number(address.substr(colon + 1));
-    if (!ip || !port || *port > 65535) return std::nullopt;
-    return Endpoint{*ip, static_cast<std::uint16_t>(*port)};
-}
-
-} // namespace
 
 RouterSettings router_settings(const config::Settings& settings, std::vector<IpAddress> local) {
     RouterSettings out;
@@ -33,7 +15,7 @@ RouterSettings router_settings(const config::Settings& settings, std::vector<IpA
     out.use_ipv6 = settings.delivery.address_family != config::AddressFamily::ipv4;
     if (const auto name = dns::Name::from(settings.hostname)) out.self.names.push_back(*name);
     for (const config::ListenerSettings& l : settings.listeners) {
-        if (const auto endpoint = endpoint_of(l.address)) out.self.endpoints.push_back(*endpoint);
+        if (const auto endpoint = Endpoint::parse(l.address)) out.self.endpoints.push_back(*endpoint);
     }
     out.self.local = std::move(local);
     return out;

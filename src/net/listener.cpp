@@ -1,12 +1,13 @@
 // Taking connections: on TCP, on a unix socket, or on a descriptor that the service manager opened.
 #include "stream_priv.hpp"
 
-#include "danelaw/base/text.hpp"
-
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstddef>
+#include <cstring>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -21,19 +22,6 @@ namespace {
 
 constexpr int backlog = 4096;
 constexpr Millis out_of_descriptors_pause{100};
-
-std::optional<Endpoint> parse_endpoint(std::string_view text) {
-    const auto colon = text.rfind(':');
-    if (colon == std::string_view::npos) return std::nullopt;
-    auto host = text.substr(0, colon);
-    const auto port = parse_number(text.substr(colon + 1));
-    if (!port || *port > 65535) return std::nullopt;
-    const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
-    if (bracketed) host = host.substr(1, host.size() - 2);
-    const auto address = IpAddress::parse(host);
-    if (!address || address->v6 != bracketed) return std::nullopt;
-    return Endpoint{*address, static_cast<std::uint16_t>(*port)};
-}
 
 Result<void> start_listening(int fd, const std::string& address) {
     if (::listen(fd, backlog) == 0) return {};
@@ -70,12 +58,20 @@ Result<void> bind_unix(int fd, const std::string& path, unsigned mode) {
     return fail(Errc::io, system_text("chmod " + path, errno));
 }
 
-std::string adopted_unix_path(int fd) {
+// Of a socket bound to a path; of one in the abstract namespace "@" and its name, which is no path.
+std::string unix_path(int fd) {
     sockaddr_un address{};
     socklen_t size = sizeof address;
     if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return "";
-    address.sun_path[sizeof address.sun_path - 1] = '\0';
-    return address.sun_path;
+    const std::size_t octets = std::min<std::size_t>(size, sizeof address) - offsetof(sockaddr_un, sun_path);
+    if (octets > 0 && address.sun_path[0] == '\0') return "@" + std::string(address.sun_path + 1, octets - 1);
+    return {address.sun_path, ::strnlen(address.sun_path, octets)};
+}
+
+int option(int fd, int level, int name) {
+    int value = 0;
+    socklen_t size = sizeof value;
+    return ::getsockopt(fd, level, name, &value, &size) == 0 ? value : 0;
 }
 
 bool out_of_resources(int error) {
@@ -110,7 +106,7 @@ Listener::~Listener() {
 Result<Listener> Listener::open(asio::any_io_executor executor, const std::string& address, unsigned unix_mode) {
     const bool unix_domain = address.starts_with("unix:");
     const std::string path = unix_domain ? address.substr(5) : "";
-    const auto endpoint = unix_domain ? std::nullopt : parse_endpoint(address);
+    const auto endpoint = unix_domain ? std::nullopt : Endpoint::parse(address);
     if (unix_domain ? !fits_unix_path(path) : !endpoint)
         return fail(Errc::config, address + ": not an address to listen on");
 
@@ -125,15 +121,26 @@ Result<Listener> Listener::open(asio::any_io_executor executor, const std::strin
     return Listener(std::move(impl));
 }
 
-Result<Listener> Listener::adopt(asio::any_io_executor executor, int descriptor) {
-    int listening = 0;
-    socklen_t size = sizeof listening;
-    if (::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0 || listening == 0) {
-        return fail(Errc::config, "descriptor " + std::to_string(descriptor) + " is not a listening socket");
-    }
-    auto impl = std::make_shared<Impl>(executor, descriptor);
+Result<std::string> listening_address(int descriptor) {
+    const auto name = "descriptor " + std::to_string(descriptor);
+    if (option(descriptor, SOL_SOCKET, SO_TYPE) != SOCK_STREAM || option(descriptor, SOL_SOCKET, SO_ACCEPTCONN) == 0)
+        return fail(Errc::config, name + " is not a stream socket that listens");
+    const int domain = option(descriptor, SOL_SOCKET, SO_DOMAIN);
+    if (domain == AF_UNIX) return "unix:" + unix_path(descriptor);
     const auto local = local_endpoint(descriptor);
-    impl->address = local ? local->text() : "unix:" + adopted_unix_path(descriptor);
+    if (!local) return fail(Errc::config, name + " listens, but neither on TCP nor on a unix socket");
+    // Whoever configures [::] means IPv6 alone, as where we bind ourselves: never open wider than was written.
+    const bool wider =
+        domain == AF_INET6 && local->address.is_unspecified() && option(descriptor, IPPROTO_IPV6, IPV6_V6ONLY) == 0;
+    if (wider) return fail(Errc::config, local->text() + " takes IPv4 too: BindIPv6Only=ipv6-only is missing");
+    return local->text();
+}
+
+Result<Listener> Listener::adopt(asio::any_io_executor executor, int descriptor) {
+    auto address = listening_address(descriptor);
+    if (!address) return fail(std::move(address.error()));
+    auto impl = std::make_shared<Impl>(executor, descriptor);
+    impl->address = std::move(*address);
     return Listener(std::move(impl));
 }
 

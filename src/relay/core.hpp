@@ -28,7 +28,7 @@ struct Core {
     explicit Core(Parts with) : hooks(std::move(with)) {}
 
     Parts hooks;
-    std::shared_ptr<const Access> access; // set by listen() or adopt()
+    std::shared_ptr<const Access> access; // set by listen()
     Phase phase = Phase::running;
     Counters counters;
     Doorman doorman;

@@ -96,24 +96,16 @@ Result<void> Server::reload() {
     return {};
 }
 
-Result<void> Server::listen() {
+Result<void> Server::listen(const std::map<std::string, int>& inherited) {
     if (auto loaded = reload(); !loaded) return loaded;
     for (const auto& door : impl_->core.access->doors) {
-        auto listener = net::Listener::open(impl_->executor, door.settings.address);
-        if (!listener) return fail(listener.error().code, door.settings.address + ": " + listener.error().detail);
+        const std::string& address = door.settings.address;
+        const auto passed = inherited.find(address);
+        auto listener = passed == inherited.end() ? net::Listener::open(impl_->executor, address)
+                                                  : net::Listener::adopt(impl_->executor, passed->second);
+        if (!listener) return fail(listener.error().code, address + ": " + listener.error().detail);
         impl_->gates.push_back(std::make_unique<Gate>(std::move(*listener), door));
     }
-    return {};
-}
-
-Result<void> Server::adopt(int descriptor, std::size_t listener) {
-    if (!impl_->core.access)
-        if (auto loaded = reload(); !loaded) return loaded;
-    const auto& doors = impl_->core.access->doors;
-    if (listener >= doors.size()) return fail(Errc::config, "no listener with number " + std::to_string(listener));
-    auto adopted = net::Listener::adopt(impl_->executor, descriptor);
-    if (!adopted) return fail(adopted.error());
-    impl_->gates.push_back(std::make_unique<Gate>(std::move(*adopted), doors[listener]));
     return {};
 }
 

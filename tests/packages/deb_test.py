@@ -33,7 +33,8 @@ def dependencies(group):
 
 def test_it_holds_what_an_installation_needs(package):
     listed = {line.split()[5]: line.split()[:2] for line in run('dpkg-deb', '-c', package).splitlines()}
-    for path in ('usr/bin/danelaw', 'etc/danelaw/danelaw.yaml', 'lib/systemd/system/danelaw.service', 'usr/share/man/man1/danelaw.1.gz',
+    for path in ('usr/bin/danelaw', 'etc/danelaw/danelaw.yaml', 'lib/systemd/system/danelaw.service', 'lib/systemd/system/danelaw.socket',
+                 'usr/share/man/man1/danelaw.1.gz',
                  'usr/share/man/man5/danelaw.yaml.5.gz', 'usr/share/doc/danelaw/copyright', 'usr/share/doc/danelaw/runbook.md.gz'):
         assert './' + path in listed or './' + path.removesuffix('.gz') in listed, path
     assert listed['./usr/bin/danelaw'] == ['-rwxr-xr-x', 'root/root']
@@ -50,6 +51,19 @@ def test_it_asks_for_what_runs_beside_it(package):
 def test_the_configuration_is_kept_at_upgrades(package, tmp_path):
     run('dpkg-deb', '-e', package, str(tmp_path / 'control'))
     assert (tmp_path / 'control' / 'conffiles').read_text().split() == ['/etc/danelaw/danelaw.yaml']
+
+
+def test_the_socket_is_installed_and_not_enabled(package, tmp_path):
+    """The service is enabled and started; the socket only ever stopped, when the package goes."""
+    run('dpkg-deb', '-e', package, str(tmp_path / 'control'))
+    scripts = {name: (tmp_path / 'control' / name).read_text() for name in ('postinst', 'prerm', 'postrm')}
+    starts = [line for line in scripts['postinst'].splitlines() if 'deb-systemd' in line]
+    assert any('danelaw.service' in line for line in starts)
+    assert not [line for line in starts if 'danelaw.socket' in line and ('enable' in line or 'start' in line)
+                and 'was-enabled' not in line and 'update-state' not in line]
+    assert scripts['prerm'].index('stop danelaw.socket') < scripts['prerm'].index("stop 'danelaw.service'")
+    assert 'danelaw.socket' in scripts['postrm']
+    assert not (tmp_path / 'control' / 'preinst').exists()              # an upgrade stops neither beforehand
 
 
 def test_a_purge_keeps_mail(package, tmp_path):

@@ -13,7 +13,8 @@ def submit(client, sender, to, data):
     for step in (lambda: client.mail(sender), lambda: client.rcpt(to), lambda: client.docmd('DATA')):
         code, text = step()
         if code not in (250, 354):
-            client.rset()
+            if code != 421:
+                client.rset()
             return code, text
     client.send(data + b'.\r\n')
     return client.getreply()
@@ -27,16 +28,20 @@ class Load(threading.Thread):
         super().__init__(daemon=True)
         self.tag, self.servers, self.addresses, self.timeout = name, servers, addresses, timeout
         self.promised, self.refused, self.sent = {}, collections.Counter(), 0
+        self.troubles = []                              # what ended connections before their time
         self.halt = threading.Event()
 
     def run(self):
         while not self.halt.is_set():
             try:
                 with smtplib.SMTP(*self.servers(), local_hostname='client.test', timeout=self.timeout) as client:
-                    client.ehlo()
+                    code, text = client.ehlo()
+                    if code != 250:
+                        raise smtplib.SMTPResponseException(code, text)
                     while not self.halt.is_set():
                         self._one(client)
-            except (OSError, smtplib.SMTPException):
+            except (OSError, smtplib.SMTPException) as trouble:
+                self.troubles.append(trouble)
                 time.sleep(0.02)                        # that server is down or refuses: knock again
 
     def _one(self, client):
@@ -44,10 +49,10 @@ class Load(threading.Thread):
         number = f'{self.tag}-{self.sent}'
         to = self.addresses[self.sent % len(self.addresses)]
         body = f'X-Number: {number}\r\nSubject: {number}\r\n\r\n' + 'x' * 60 + '\r\n'
-        code = submit(client, f'{number}@sender.test', to, body.encode())[0]
+        code, text = submit(client, f'{number}@sender.test', to, body.encode())
         if code != 250:
             self.refused[code] += 1
-            raise smtplib.SMTPException(f'{code}')
+            raise smtplib.SMTPResponseException(code, text)
         self.promised[number] = to
 
 
@@ -74,6 +79,10 @@ class Together:
     def promised(self):
         """Sender addresses of the messages answered 250."""
         return {f'{number}@sender.test' for c in self._clients for number in c.promised}
+
+    @property
+    def troubles(self):
+        return [trouble for c in self._clients for trouble in c.troubles]
 
     @property
     def refused(self):

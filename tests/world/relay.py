@@ -132,6 +132,7 @@ class Relay:
         self.before_action = before_action or (lambda: None)
         self.environment = {}
         self.prefix = []                # e.g. ['faketime', ...]
+        self.descriptors = ()           # left open for it
 
     # Its life.
 
@@ -152,7 +153,7 @@ class Relay:
                        **self.environment}
         self.process = subprocess.Popen([*self.prefix, binary(), 'serve', '--config', self.config_file], env=environment,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                        preexec_fn=netns.die_with_parent)
+                                        preexec_fn=netns.die_with_parent, pass_fds=self.descriptors)
         self._reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
         self._reader.start()
         if wait:

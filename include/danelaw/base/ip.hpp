@@ -44,6 +44,8 @@ struct Endpoint {
     auto operator<=>(const Endpoint&) const = default;
     bool operator==(const Endpoint&) const = default;
     std::string text() const; // "192.0.2.1:25", "[2001:db8::1]:25"
+    // What text() writes: brackets around IPv6 and around nothing else.
+    static std::optional<Endpoint> parse(std::string_view text);
 };
 
 } // namespace danelaw

@@ -77,6 +77,10 @@ class Stream {
 Task<Result<Stream>> connect(Endpoint to, std::optional<IpAddress> source, Deadline deadline);
 Task<Result<Stream>> connect_unix(std::string path, Deadline deadline);
 
+// Where an inherited socket listens, as Listener::address() says it; Errc::config where it does not, or listens wider
+// than that address tells.
+Result<std::string> listening_address(int descriptor);
+
 // A bound, listening socket. "127.0.0.1:2525", "[::1]:25", "unix:/run/x.sock", or an inherited descriptor
 // (socket activation).
 class Listener {
@@ -85,6 +89,7 @@ class Listener {
     // A unix socket file left by a process that is gone is replaced; one that answers is not.
     static Result<Listener> open(boost::asio::any_io_executor executor, const std::string& address,
                                  unsigned unix_mode = 0666);
+    // A unix socket's file stays at close(): it is not ours.
     static Result<Listener> adopt(boost::asio::any_io_executor executor, int descriptor);
     Listener(Listener&&) noexcept;
     Listener& operator=(Listener&&) noexcept;

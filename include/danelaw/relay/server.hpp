@@ -10,6 +10,7 @@
 #include "danelaw/store/queue.hpp"
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -50,10 +51,8 @@ class Server {
     ~Server(); // after drain(): sessions are joined before their server goes
 
     // Reads certificates and users and opens every listener of the settings; errc::config or errc::io names which and
-    // why.
-    Result<void> listen();
-    // A listening descriptor handed in (socket activation) for the listener with this number. Call instead of listen().
-    Result<void> adopt(int descriptor, std::size_t listener);
+    // why. One whose address is a key of `inherited` takes that descriptor instead, which listens already.
+    Result<void> listen(const std::map<std::string, int>& inherited = {});
     std::vector<std::string> addresses() const; // as bound, ports filled in
     net::Task<void> run();                      // accepts until stop_accepting()
     void stop_accepting();

@@ -106,6 +106,16 @@ TEST(Ips, ParseAndPrint) { // SS-092
     for (const auto* bad : {"", "192.0.2", "192.0.2.1%x", "1::2::3", "mx"}) EXPECT_FALSE(IpAddress::parse(bad)) << bad;
 }
 
+TEST(Ips, EndpointsParseAndPrint) {
+    for (const auto* text : {"192.0.2.1:25", "[2001:db8::1]:65535", "[::]:0"})
+        EXPECT_EQ(Endpoint::parse(text).value_or(Endpoint{}).text(), text);
+    EXPECT_EQ(Endpoint::parse("[0:0::1]:25"), Endpoint::parse("[::1]:25"));
+    EXPECT_EQ(Endpoint::parse("[::ffff:192.0.2.1]:25"), Endpoint::parse("192.0.2.1:25")); // SS-092
+    for (const auto* bad : {"", ":", "192.0.2.1", "192.0.2.1:", "192.0.2.1:65536", "192.0.2.1:+1", "::1:25",
+                            "[192.0.2.1]:25", "[::1]", "[::1]25", "[]:25", "mx:25", "unix:/x"})
+        EXPECT_FALSE(Endpoint::parse(bad)) << bad;
+}
+
 TEST(Ips, PrefixesAreExact) { // SS-092
     const auto p = IpPrefix::parse("10.0.0.0/9");
     ASSERT_TRUE(p);

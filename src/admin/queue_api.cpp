@@ -1,6 +1,8 @@
 // Looking at the queue and acting on it, over HTTP.
 #include "queue_api.hpp"
 
+#include "endpoints.hpp"
+
 #include "danelaw/admin/views.hpp"
 #include "danelaw/base/id.hpp"
 #include "danelaw/delivery/hold_rules.hpp"
@@ -17,7 +19,8 @@ namespace {
 namespace json = boost::json;
 using Action = store::Queue::Action;
 
-constexpr std::size_t page_most = 1000; // messages of one answer; `after` asks for the next page
+constexpr std::size_t page_most = 1000;       // messages of one answer; `after` asks for the next page
+constexpr std::size_t all_recipients = 65536; // as many as a message can have
 
 std::string_view word(Action a) {
     switch (a) {
@@ -175,17 +178,16 @@ Task<http::Response> list_messages(Context& context, const http::Request& reques
         if (!f.older_than) co_return problem(400, "older_than must be a duration such as 4h");
     }
     if (!known_state(f.state)) co_return problem(400, "state must be active, deferred or held");
-    std::size_t limit = page_most;
-    if (const auto asked = request.query("limit")) {
-        const auto n = parse_number(*asked);
-        if (!n) co_return problem(400, "limit must be a number");
-        limit = std::min<std::size_t>(*n, page_most);
-    }
+    const auto limit = number_asked(request, "limit", page_most, page_most);
+    if (!limit) co_return problem(limit.error());
+    const auto recipients = number_asked(request, "recipients", all_recipients, all_recipients);
+    if (!recipients) co_return problem(recipients.error());
     std::string after = request.query("after").value_or("");
-    auto found = co_await context.queue.list(std::move(f), limit, std::move(after));
+    auto found = co_await context.queue.list(std::move(f), *limit, std::move(after));
     if (!found) co_return problem(found.error());
     json::array all;
-    for (const store::Message& m : *found) all.push_back(message_view(m));
+    for (const store::Message& m : *found)
+        all.push_back(*recipients == all_recipients ? message_view(m) : brief_view(m, *recipients));
     co_return json_response(200, all);
 }
 

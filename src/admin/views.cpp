@@ -86,6 +86,19 @@ json::object tally_view(const Tally& tally) {
     return o;
 }
 
+bool waits(const message::Recipient& r) {
+    return r.state == RecipientState::queued || r.state == RecipientState::held;
+}
+
+json::object message_with(const store::Message& m, json::array recipients) {
+    return {{"id", m.envelope.id},
+            {"sender", m.envelope.reverse_path},
+            {"size", m.envelope.content.size},
+            {"received_at", rfc3339(m.envelope.received_at)},
+            {"state", state_of(m)},
+            {"recipients", std::move(recipients)}};
+}
+
 } // namespace
 
 std::string_view state_of(const store::Message& m) {
@@ -102,12 +115,17 @@ std::string_view state_of(const store::Message& m) {
 json::object message_view(const store::Message& m) {
     json::array recipients;
     for (const message::Recipient& r : m.recipients) recipients.push_back(recipient_view(r));
-    return {{"id", m.envelope.id},
-            {"sender", m.envelope.reverse_path},
-            {"size", m.envelope.content.size},
-            {"received_at", rfc3339(m.envelope.received_at)},
-            {"state", state_of(m)},
-            {"recipients", std::move(recipients)}};
+    return message_with(m, std::move(recipients));
+}
+
+json::object brief_view(const store::Message& m, std::size_t most) {
+    json::array recipients;
+    for (const bool waiting : {true, false})
+        for (const message::Recipient& r : m.recipients)
+            if (waits(r) == waiting && recipients.size() < most) recipients.push_back(recipient_view(r));
+    json::object o = message_with(m, std::move(recipients));
+    o["recipient_count"] = m.recipients.size();
+    return o;
 }
 
 json::object detail_view(const store::Message& m) {

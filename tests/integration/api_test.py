@@ -47,6 +47,9 @@ def ask_around(api, paths):
 def look_at_the_queue(api, mail, domain, mx):
     page = api.get('/api/queue?limit=1').json
     assert len(page) == 1
+    brief = api.get('/api/queue?limit=1&recipients=0').json[0]
+    assert brief == {**page[0], 'recipients': [], 'recipient_count': len(page[0]['recipients'])}
+    assert api.get('/api/queue?recipients=few').status == 400
     assert api.get(f'/api/queue?after={page[0]["id"]}').json[0]['id'] > page[0]['id']
     narrowed = f'/api/queue?domain={domain}&sender={mail.sender}&state=deferred&reason=tlsa-invalid&host={mx}&older_than=0s'
     assert [m['id'] for m in api.get(narrowed).json] == [mail.id]

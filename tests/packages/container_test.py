@@ -1,6 +1,6 @@
 """Do the container's files agree with each other, with the image's recipe and with our own configuration check?
 
-The image itself is built and run by hand (docs/install.md): it needs a container engine.
+The image itself is built by packaging/container/build and run by packaging/container/try: that takes an engine, and minutes.
 """
 import os
 import re
@@ -41,8 +41,18 @@ def version():
         return re.search(r'^project\(danelaw VERSION ([0-9.]+)', f.read(), re.MULTILINE)[1]
 
 
-def test_the_recipe_is_a_shell_program():
-    assert subprocess.run(['sh', '-n', os.path.join(HERE, 'build')], timeout=60).returncode == 0
+@pytest.mark.parametrize('program', ['build', 'try'])
+def test_the_recipe_is_a_shell_program(program):
+    assert subprocess.run(['sh', '-n', os.path.join(HERE, program)], timeout=60).returncode == 0
+
+
+def test_the_trial_runs_it_as_the_examples_do(service):
+    """What packaging/container/try shows holds for compose.yaml: the same restrictions, the same places to write."""
+    trial = text_of('try')
+    assert '--read-only ' in trial and '--cap-drop all' in trial and '--security-opt no-new-privileges' in trial
+    for place in (t.split(':')[0] for t in service['tmpfs']):
+        assert f'--tmpfs {place}' in trial
+    assert ':/var/lib/danelaw' in trial and '/etc/danelaw/danelaw.yaml:ro' in trial
 
 
 def test_all_name_the_version_that_is_built(service, objects):
@@ -67,7 +77,7 @@ def test_configurations_are_valid_and_can_be_reached(configuration, tmp_path):
 
 
 def test_no_root_and_a_read_only_root(recipe, service, objects):
-    assert '--user danelaw ' in recipe and '--uid 101 ' in recipe and '--healthcheck ' in recipe
+    assert '--user 101:101 ' in recipe and '--uid 101 ' in recipe and '--healthcheck ' in recipe
     assert service['read_only'] and service['cap_drop'] == ['ALL']
     pod = objects['StatefulSet']['spec']['template']['spec']
     container = pod['containers'][0]

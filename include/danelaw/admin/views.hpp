@@ -19,6 +19,9 @@ namespace danelaw::admin {
 std::string_view state_of(const store::Message& message);
 // `queue list --json`: one message.
 boost::json::object message_view(const store::Message& message);
+// With at most so many of its recipients, those still waiting first, and how many there are: for lists of messages that
+// have thousands each.
+boost::json::object brief_view(const store::Message& message, std::size_t most);
 // `queue show`: the same, and what is known about it besides.
 boost::json::object detail_view(const store::Message& message);
 // `queue trace`: the same, with every attempt, oldest first.

@@ -6,6 +6,7 @@ import { empty, field, head, loading, pager, problem, table, visit } from './par
 import { ago, badge, count, reasonNames, size, next } from './words.js';
 
 const page = 50;
+const shown = 20; // recipients of each message: it may have thousands
 const columns = (all) => [{ name: 'Chosen', kind: 'pick', head: all }, { name: 'Message' }, { name: 'Recipients' }, { name: 'State' }, { name: 'Last attempt' }, { name: 'Size', kind: 'num' }];
 const filters = ['domain', 'sender', 'state', 'reason', 'host', 'older_than'];
 
@@ -21,7 +22,7 @@ function attemptCell(m) {
 }
 
 function recipientCell(m) {
-  const first = m.recipients[0]?.address ?? '', more = m.recipients.length - 1;
+  const first = m.recipients[0]?.address ?? '', more = m.recipient_count - 1;
   return h('div', {}, h('div', { class: 'clip' }, first), more > 0 && h('div', { class: 'soft' }, `and ${count(more, 'other')}`));
 }
 
@@ -70,7 +71,7 @@ export function show(place, { asked }, session) {
   async function refresh(force = false) {
     const mine = ++last;
     try {
-      const found = await get(`/api/queue${query({ ...values, limit: page + 1, after: pages.at(-1) })}`);
+      const found = await get(`/api/queue${query({ ...values, limit: page + 1, recipients: shown, after: pages.at(-1) })}`);
       if (mine !== last) return;
       if (!force && result.contains(document.activeElement)) return; // not under the fingers of someone on the keyboard
       messages = found.slice(0, page);

@@ -66,7 +66,7 @@ def test_systemd_understands_the_socket(runnable, tmp_path):
     made.write_text(text)
     assert verified(made, runnable) == (0, '')
     made.write_text(text.replace('TriggerLimitBurst=10', 'TriggerLimitBurst=ten'))
-    assert 'TriggerLimitBurst' in verified(made, runnable)[1]
+    assert 'danelaw.socket' in verified(made, runnable)[1]
 
 
 def test_the_socket_is_the_default_listener():

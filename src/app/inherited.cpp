@@ -36,7 +36,7 @@ Result<std::vector<Inherited>> take_inherited() {
         all.push_back({SD_LISTEN_FDS_START + i, names[i], ""});
         std::free(names[i]);
     }
-    std::free(names);
+    std::free(static_cast<void*>(names));
     for (Inherited& socket : all) {
         auto address = net::listening_address(socket.descriptor);
         if (!address) return fail(Errc::config, "socket of " + socket.name + ": " + address.error().detail);

@@ -313,6 +313,10 @@ def test_a_hundred_thousand_destinations(browser, world, relay):
     page.open('destinations')
     page.sees('1–50')
     assert len(page.all('tbody tr')) == 50
+    # The answer to a click comes after the page has refreshed itself: it is not lost.
+    page.script('const plain = window.fetch; let first = true; window.fetch = (...asked) => {'
+                '  const late = first && String(asked[0]).includes("offset=50"); first = first && !late;'
+                '  return late ? new Promise((done) => setTimeout(done, 6000)).then(() => plain(...asked)) : plain(...asked); }')
     page.click('.pager button', 'Next')
     page.sees('51–100')
     page.one('input[type=search]').send_keys('d99999')

@@ -23,14 +23,17 @@ export function show(place, { asked }, session) {
   });
 
   let last = 0;
+  let wanted = false; // by the reader: a refresh by the clock that overtakes the answer owes it to him
   async function refresh(force = false) {
     const mine = ++last;
+    wanted ||= force;
     try {
       const found = await get(`/api/destinations${query({ contains: contains.value.trim(), reason: reason.value, limit: page, offset })}`);
       if (mine !== last) return;
       const rows = found.destinations;
       const focused = result.contains(document.activeElement);
-      if (focused && !force && rows.length > 0) return; // not under the fingers of someone on the keyboard
+      if (focused && !wanted && rows.length > 0) return; // not under the fingers of someone on the keyboard
+      wanted = false;
       fill(result, rows.length === 0 ? empty('No destination', contains.value || reason.value ? 'matches' : 'has mail waiting')
         : [table(columns, rows.map(row), 'Destinations with mail in the queue'),
           pager(offset, rows.length, found.more, () => turn(-page), () => turn(page))]);

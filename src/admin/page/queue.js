@@ -68,12 +68,15 @@ export function show(place, { asked }, session) {
       : [table(columns(all), messages.map(row), 'Messages in the queue'), pager((pages.length - 1) * page, messages.length, more, back, forth)]);
   }
   let last = 0;
+  let wanted = false; // by the reader: a refresh by the clock that overtakes the answer owes it to him
   async function refresh(force = false) {
     const mine = ++last;
+    wanted ||= force;
     try {
       const found = await get(`/api/queue${query({ ...values, limit: page + 1, recipients: shown, after: pages.at(-1) })}`);
       if (mine !== last) return;
-      if (!force && result.contains(document.activeElement)) return; // not under the fingers of someone on the keyboard
+      if (!wanted && result.contains(document.activeElement)) return; // not under the fingers of someone on the keyboard
+      wanted = false;
       messages = found.slice(0, page);
       draw(found.length > page);
     } catch (error) {

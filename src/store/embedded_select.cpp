@@ -90,11 +90,12 @@ Selection::Candidates Selection::candidates(const Filter& filter, std::size_t sc
                           "ORDER BY 1 LIMIT ?3",
                           domain, beyond, scan));
     }
-    if (!filter.sender.empty())
-        return collect(db_.query("SELECT num FROM message INDEXED BY message_sender WHERE sender = ? COLLATE NOCASE AND "
-                                 "num > ? ORDER BY num LIMIT ?",
-                                 filter.sender, after, scan));
     if (auto found_by_attempt = by_last_attempt(filter, scan, beyond)) return std::move(*found_by_attempt);
+    if (!filter.sender.empty())
+        return collect(
+            db_.query("SELECT num FROM message INDEXED BY message_sender WHERE sender = ? COLLATE NOCASE AND "
+                      "num > ? ORDER BY num LIMIT ?",
+                      filter.sender, after, scan));
     if (filter.due_after)
         return collect(
             db_.query("SELECT DISTINCT key >> 16 FROM recipient INDEXED BY recipient_due WHERE state = 0 AND "

@@ -2,7 +2,7 @@
 import { get, query } from './api.js';
 import { act } from './actions.js';
 import { fill, h } from './dom.js';
-import { empty, field, head, loading, pager, problem, table, visit } from './parts.js';
+import { empty, field, head, loading, pager, problem, table, turns, visit } from './parts.js';
 import { ago, number, reasonNames } from './words.js';
 
 const page = 50;
@@ -22,23 +22,20 @@ export function show(place, { asked }, session) {
         h('a', { class: 'button small', href: `#/check?${new URLSearchParams({ domain: d.domain })}` }, 'Check'))],
   });
 
-  let last = 0;
-  let wanted = false; // by the reader: a refresh by the clock that overtakes the answer owes it to him
-  async function refresh(force = false) {
-    const mine = ++last;
-    wanted ||= force;
+  const order = turns(result);
+  async function refresh(byReader = false) {
+    const mine = order.take(byReader);
     try {
       const found = await get(`/api/destinations${query({ contains: contains.value.trim(), reason: reason.value, limit: page, offset })}`);
-      if (mine !== last) return;
+      if (!order.isLast(mine)) return;
       const rows = found.destinations;
-      const focused = result.contains(document.activeElement);
-      if (focused && !wanted && rows.length > 0) return; // not under the fingers of someone on the keyboard
-      wanted = false;
+      if (order.disturbs() && rows.length > 0) return;
+      order.drawn();
       fill(result, rows.length === 0 ? empty('No destination', contains.value || reason.value ? 'matches' : 'has mail waiting')
         : [table(columns, rows.map(row), 'Destinations with mail in the queue'),
           pager(offset, rows.length, found.more, () => turn(-page), () => turn(page))]);
     } catch (error) {
-      if (mine === last) fill(result, problem(error.message));
+      if (order.isLast(mine)) fill(result, problem(error.message));
       throw error;
     }
   }

@@ -26,6 +26,19 @@ export function table(columns, rows, caption) {
     h('tbody', {}, rows.map((row) => h('tr', { class: row.kind ?? '', data: row.data ?? {} }, cells(row))))));
 }
 
+// Which answer may be drawn in `place`: the one to the latest question, and where that was asked by the clock not under the
+// fingers of someone on the keyboard, unless it overtook one that the reader asked.
+export function turns(place) {
+  let last = 0;
+  let wanted = false;
+  return {
+    take: (byReader) => { wanted ||= byReader; return ++last; },
+    isLast: (mine) => mine === last,
+    disturbs: () => !wanted && place.contains(document.activeElement),
+    drawn: () => { wanted = false; },
+  };
+}
+
 export function pager(from, shown, more, back, forth) {
   const bar = h('div', { class: 'pager' });
   fill(bar,

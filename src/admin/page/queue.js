@@ -2,7 +2,7 @@
 import { get, query } from './api.js';
 import { actionBar } from './actions.js';
 import { fill, h } from './dom.js';
-import { empty, field, head, loading, pager, problem, table, visit } from './parts.js';
+import { empty, field, head, loading, pager, problem, table, turns, visit } from './parts.js';
 import { ago, badge, count, reasonNames, size, next } from './words.js';
 
 const page = 50;
@@ -67,20 +67,18 @@ export function show(place, { asked }, session) {
     fill(result, messages.length === 0 ? empty('No message', describe(values) === 'everything in the queue' ? 'is waiting' : `is waiting ${describe(values)}`)
       : [table(columns(all), messages.map(row), 'Messages in the queue'), pager((pages.length - 1) * page, messages.length, more, back, forth)]);
   }
-  let last = 0;
-  let wanted = false; // by the reader: a refresh by the clock that overtakes the answer owes it to him
-  async function refresh(force = false) {
-    const mine = ++last;
-    wanted ||= force;
+  const order = turns(result);
+  async function refresh(byReader = false) {
+    const mine = order.take(byReader);
     try {
       const found = await get(`/api/queue${query({ ...values, limit: page + 1, recipients: shown, after: pages.at(-1) })}`);
-      if (mine !== last) return;
-      if (!wanted && result.contains(document.activeElement)) return; // not under the fingers of someone on the keyboard
-      wanted = false;
+      if (!order.isLast(mine)) return;
+      if (order.disturbs()) return;
+      order.drawn();
       messages = found.slice(0, page);
       draw(found.length > page);
     } catch (error) {
-      if (mine === last) fill(result, problem(error.message));
+      if (order.isLast(mine)) fill(result, problem(error.message));
       throw error;
     }
   }

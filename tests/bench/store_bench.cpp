@@ -1,7 +1,8 @@
 // How many messages a second the queue takes in and gets rid of, and what each costs in processor time.
-// store_bench DIRECTORY|CONNINFO [MESSAGES] [FILL] [DOMAIN] [CALLERS]: for each number of callers at work (or for that one),
-// every caller adds a message of 4 KiB and records its delivery, over and over; with FILL also what a queue of so many costs.
-// MESSAGES 0: only fill the queue, with mail for d0.DOMAIN … d99.DOMAIN. A CONNINFO (it holds a "=") is PostgreSQL's.
+// store_bench DIRECTORY|CONNINFO [MESSAGES] [FILL] [DOMAIN] [CALLERS]: for each number of callers at work (or for that
+// one), every caller adds a message of 4 KiB and records its delivery, over and over; with FILL also what a queue of so
+// many costs. MESSAGES 0: only fill the queue, with mail for d0.DOMAIN … d99.DOMAIN. A CONNINFO (it holds a "=") is
+// PostgreSQL's.
 #include "danelaw/base/id.hpp"
 #include "danelaw/store/queue.hpp"
 

@@ -172,7 +172,8 @@ TEST(Damage, OlderSchemaIsMigrated) {
         ASSERT_TRUE(run(
             opened->queue->record(record_of(id_of(m), {update(0, RecipientState::queued, at(70), Reason::timeout)}))));
     }
-    sql(d.path, "DROP INDEX message_sender; DROP INDEX recipient_reason; DROP INDEX recipient_host; ALTER TABLE recipient DROP COLUMN reason; "
+    sql(d.path, "DROP INDEX message_sender; DROP INDEX recipient_reason; DROP INDEX recipient_host; ALTER TABLE "
+                "recipient DROP COLUMN reason; "
                 "ALTER TABLE recipient DROP COLUMN host; PRAGMA user_version = 1");
     auto opened = open(d.path);
     ASSERT_TRUE(opened) << opened.error().detail;

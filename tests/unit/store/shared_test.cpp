@@ -161,7 +161,8 @@ TEST_F(Shared, AnOlderSchemaIsMigrated) {
     auto m = sample({"x@one.example"});
     ASSERT_TRUE(run(open("a")->queue->add(m, Claiming::later)));
     sql("SET search_path = danelaw; UPDATE meta SET version = 1; DROP TABLE relay; DROP TABLE duty; DROP INDEX "
-        "message_sender, recipient_owner; DROP INDEX recipient_reason; ALTER TABLE recipient DROP COLUMN host; DROP FUNCTION beat; "
+        "message_sender, recipient_owner; DROP INDEX recipient_reason; ALTER TABLE recipient DROP COLUMN host; DROP "
+        "FUNCTION beat; "
         "UPDATE recipient SET owner = 'relay-of-then', lease = now()");
     auto a = open("a");
     ASSERT_TRUE(a) << a.error().detail;

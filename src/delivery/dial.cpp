@@ -55,7 +55,10 @@ Task<std::expected<Channel, ChannelFailure>> Delivery::open(const dane::HostPlan
 }
 
 Task<Delivery::Next> Delivery::try_address(const dane::HostPlan& host, Endpoint endpoint) {
-    for (const auto reuse : {Pool::Reuse::allowed, Pool::Reuse::fresh_only}) {
+    // A pooled connection that had gone stale is no attempt (H107, SC-060), and BDAT refused says nothing of the
+    // message: once more for each, over a new connection, under the same plan.
+    using enum Pool::Reuse;
+    for (const auto reuse : {allowed, fresh_only, fresh_only}) {
         Attempt attempt;
         attempt.host = &host;
         attempt.endpoint = endpoint;
@@ -74,7 +77,6 @@ Task<Delivery::Next> Delivery::try_address(const dane::HostPlan& host, Endpoint 
         }
         const auto next = co_await hand_over(std::move(*channel), host, std::move(attempt));
         if (next) co_return *next;
-        // a pooled connection had gone stale: once more over a new one, free of charge (H107, SC-060)
     }
     co_return Next::address;
 }

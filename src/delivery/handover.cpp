@@ -33,7 +33,8 @@ std::vector<const message::Recipient*> Delivery::next_batch(const Channel& chann
     return out;
 }
 
-// All pending recipients over one channel, batch by batch. nullopt: the channel was stale, nothing was said.
+// All pending recipients over one channel, batch by batch. nullopt: once more over a new channel, since this one was
+// stale and nothing was said, or its server knows no BDAT.
 Task<std::optional<Delivery::Next>> Delivery::hand_over(Channel channel, const dane::HostPlan& host, Attempt attempt) {
     answered_here_.clear();
     attempt.tls = channel.tls;
@@ -71,6 +72,13 @@ Task<std::optional<Delivery::Next>> Delivery::hand_over(Channel channel, const d
         }
         answered_ = true;
         take_results(result, channel, host, attempt);
+        if (result.chunking_doubt) agent_.pool.doubt_chunking(channel.endpoint(), *result.chunking_doubt);
+        if (result.chunking_doubt == policy::ChunkingDoubt::refused) {
+            attempt.text += "; trying again by DATA over another connection";
+            note(std::move(attempt));
+            agent_.pool.give_back(std::move(channel), Pool::Mood::good);
+            co_return std::nullopt;
+        }
         if (!result.channel_usable) {
             const bool left = !next_batch(channel).empty() || unanswered_;
             const auto mood = result.busy ? Pool::Mood::busy : Pool::Mood::good;
@@ -124,8 +132,9 @@ Task<Result<std::unique_ptr<Content>>> Delivery::content_for(Needs& needs, const
     using smtp::Body;
     auto& queue = agent_.parts.queue;
     const auto& id = message_.envelope.id;
-    const bool fits =
-        needs.body == Body::seven_bit || (needs.body == Body::eight_bit_mime && channel.offered.eight_bit_mime);
+    const bool fits = needs.body == Body::seven_bit ||
+                      (needs.body == Body::eight_bit_mime && channel.offered.eight_bit_mime) ||
+                      (needs.body == Body::binary_mime && channel.offered.binarymime);
     if (fits) co_return std::make_unique<StoredContent>(queue, agent_.parts.log, id);
     if (message_.envelope.content.signed_content)
         co_return fail(Errc::parse, "it is signed, and converting it would break the signature");

@@ -16,6 +16,8 @@ constexpr std::uint32_t first_openings = 5; // at once towards one address, befo
 constexpr Millis shortest_patience = std::chrono::milliseconds(2);
 constexpr Millis longest_patience = std::chrono::milliseconds(250);
 constexpr auto no_deadline = net::Deadline::max();
+constexpr std::size_t remembered = 10000;            // addresses, of a kind
+constexpr auto doubted_for = std::chrono::hours(24); // longer than any wait for a retry
 
 } // namespace
 
@@ -48,6 +50,7 @@ Task<std::expected<Channel, ChannelFailure>> Pool::take(dane::HostPlan host, End
         if (reuse == Reuse::allowed) {
             if (auto channel = reusable(slot, host, identity)) {
                 ++stats_.reused;
+                apply_doubts(*channel);
                 leave(turn, slot);
                 pass_on(slot);
                 co_return std::move(*channel);
@@ -60,6 +63,7 @@ Task<std::expected<Channel, ChannelFailure>> Pool::take(dane::HostPlan host, End
             auto opened = co_await open(slot, host, endpoint, rules);
             if (opened) {
                 opened->identity = std::move(identity);
+                apply_doubts(*opened);
                 co_return std::move(*opened);
             }
             const auto others = slots_.find(endpoint);
@@ -138,13 +142,26 @@ void Pool::note_failure(const Endpoint& endpoint, Slot& slot, const ChannelFailu
     const bool unreachable =
         failure.stage == ChannelFailure::Stage::connect || failure.stage == ChannelFailure::Stage::greeting;
     if (unreachable && rules_.dead_for.count() > 0) dead_[endpoint] = net::deadline_after(rules_.dead_for);
-    constexpr std::size_t remembered = 10000;
     if (dead_.size() > remembered) dead_.erase(dead_.begin());
 }
 
 bool Pool::thought_dead(const Endpoint& endpoint) const {
     const auto found = dead_.find(endpoint);
     return found != dead_.end() && std::chrono::steady_clock::now() < found->second;
+}
+
+void Pool::doubt_chunking(const Endpoint& endpoint, policy::ChunkingDoubt doubt) {
+    chunking_doubts_.insert_or_assign(endpoint, Doubt{doubt, net::deadline_after(doubted_for)});
+    if (chunking_doubts_.size() > remembered) chunking_doubts_.erase(chunking_doubts_.begin());
+}
+
+void Pool::apply_doubts(Channel& channel) {
+    const auto found = chunking_doubts_.find(channel.endpoint());
+    if (found == chunking_doubts_.end()) return;
+    if (std::chrono::steady_clock::now() < found->second.until)
+        policy::apply(found->second.what, channel.offered);
+    else
+        chunking_doubts_.erase(found);
 }
 
 void Pool::closed_one(const Endpoint& endpoint) {

@@ -1,11 +1,12 @@
-// A pipelined transaction: the batch to send, a fold over the replies, then the content and its one reply.
+// A pipelined transaction: the batch to send, a fold over the replies, then the content and what answers it.
 #include "danelaw/delivery/transaction.hpp"
+
+#include "content_sender.hpp"
 
 #include "danelaw/base/limits.hpp"
 #include "danelaw/policy/verdict.hpp"
 #include "danelaw/smtp/address.hpp"
 #include "danelaw/smtp/command_out.hpp"
-#include "danelaw/smtp/data_out.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -14,6 +15,7 @@
 namespace danelaw::delivery {
 namespace {
 
+using policy::ContentWay;
 using policy::Stage;
 using policy::Then;
 
@@ -26,7 +28,8 @@ class Transaction {
     Transaction(Channel& channel, const message::Envelope& envelope, std::vector<const message::Recipient*> recipients,
                 Needs needs, Content& content, TransactionRules rules)
         : channel_(channel), envelope_(envelope), recipients_(std::move(recipients)), needs_(needs), content_(content),
-          rules_(rules), reused_(channel.messages > 0), fates_(recipients_.size()) {}
+          rules_(rules), reused_(channel.messages > 0),
+          way_(policy::content_way(channel.offered, needs.body, needs.size)), fates_(recipients_.size()) {}
 
     Task<TransactionResult> run() {
         compose();
@@ -35,7 +38,9 @@ class Transaction {
         else
             co_await exchange_stepwise();
         fold_envelope();
-        if (!lost_ && data_ && policy::on_reply(Stage::data, *data_).then == Then::go_on)
+        if (!lost_ && way_ == ContentWay::bdat && !accepted_.empty())
+            co_await send_content();
+        else if (!lost_ && data_ && policy::on_reply(Stage::data, *data_).then == Then::go_on)
             co_await send_content();
         else if (!lost_ && data_)
             apply_to_accepted(*data_, Stage::data);
@@ -65,11 +70,11 @@ class Transaction {
             rcpt.with_smtputf8 = needs_.smtputf8 && channel_.offered.smtputf8;
             commands_.push_back(smtp::rcpt_command(rcpt, channel_.offered));
         }
-        commands_.push_back("DATA\r\n");
+        if (way_ == ContentWay::data) commands_.push_back("DATA\r\n"); // never both in one transaction (SC-075)
     }
 
     Stage stage_of(std::size_t command) const {
-        return command == 0 ? Stage::mail : command + 1 == commands_.size() ? Stage::data : Stage::rcpt;
+        return command == 0 ? Stage::mail : command > recipients_.size() ? Stage::data : Stage::rcpt;
     }
 
     // One reply; false when the session is over (SC-031, SC-032).
@@ -107,8 +112,8 @@ class Transaction {
     // Without PIPELINING strictly one by one; nothing follows a refused MAIL, no DATA when nobody is left (H120).
     Task<void> exchange_stepwise() {
         for (const auto& command : commands_) {
-            const bool last = &command == &commands_.back();
-            if (last && std::none_of(replies_.begin() + 1, replies_.end(), [](const auto& r) { return r.good(); }))
+            const bool data = replies_.size() > recipients_.size();
+            if (data && std::none_of(replies_.begin() + 1, replies_.end(), [](const auto& r) { return r.good(); }))
                 co_return;
             auto written = co_await channel_.write(command, net::deadline_after(rules_.command_timeout));
             if (!written) {
@@ -135,7 +140,7 @@ class Transaction {
                     fates_[n] = from_reply(reply, Stage::rcpt);
             }
         }
-        if (replies_.size() == commands_.size()) data_ = replies_.back();
+        if (replies_.size() > recipients_.size() + 1) data_ = replies_.back();
     }
 
     RecipientResult from_reply(const smtp::Reply& reply, Stage stage) {
@@ -162,67 +167,48 @@ class Transaction {
     }
 
     Task<void> send_content() {
-        if (!accepted_.empty())
-            co_await stream_content();
+        ContentSender sender(channel_, content_, needs_, rules_);
+        ContentSent sent;
+        if (way_ == ContentWay::bdat)
+            sent = co_await sender.by_bdat();
+        else if (!accepted_.empty())
+            sent = co_await sender.by_data();
         else
-            co_await write_end(".\r\n"); // 354 though nobody was taken: an empty message, counted for nobody (SC-052)
-        if (lost_) co_return;
-        const auto before = replies_.size();
-        const auto deadline = net::deadline_after(rules_.data_timeout); // D-22: a limit of its own
-        auto reply = co_await channel_.read_reply(deadline);
-        if (!reply) {
-            lost_ = reply.error();
-            possible_duplicate_ = !accepted_.empty();
-            co_return;
-        }
-        DANELAW_CHECK(replies_.size() == before);
-        const auto verdict = policy::on_reply(Stage::end_of_data, *reply);
-        if (verdict.session_over) channel_.close();
-        ended_well_ = verdict.then == Then::go_on;
+            sent = co_await sender.empty_data(); // counted for nobody (SC-052)
+        lost_ = sent.lost;
+        if (sent.answer) co_return content_answered(*sent.answer);
+        possible_duplicate_ = sent.ended && !accepted_.empty();
+        if (way_ == ContentWay::bdat && !sent.unreadable) chunking_doubt_ = policy::ChunkingDoubt::unanswered;
+    }
+
+    void content_answered(const smtp::Reply& reply) {
+        ended_well_ = policy::on_reply(Stage::end_of_data, reply).then == Then::go_on;
         if (!ended_well_) {
-            apply_to_accepted(*reply, Stage::end_of_data);
-            co_return;
+            if (way_ == ContentWay::bdat && policy::refuses_bdat(reply)) return bdat_refused(reply);
+            return apply_to_accepted(reply, Stage::end_of_data);
         }
         for (const auto n : accepted_) {
             auto& fate = fates_[n];
             fate.verdict = Verdict::delivered;
             fate.reason = Reason::none;
-            fate.code = reply->code;
-            fate.enhanced = reply->enhanced().empty() ? "2.0.0" : reply->enhanced();
-            fate.text = fmt::format("{} {}", reply->code, reply->text());
+            fate.code = reply.code;
+            fate.enhanced = reply.enhanced().empty() ? "2.0.0" : reply.enhanced();
+            fate.text = fmt::format("{} {}", reply.code, reply.text());
         }
     }
 
-    Task<void> stream_content() {
-        smtp::DotStuffer stuffer;
-        std::string out;
-        Bytes sent = 0;
-        for (std::uint32_t sequence = 0;; ++sequence) {
-            auto piece = co_await content_.piece(sequence);
-            if (!piece) co_return give_up_content(piece.error());
-            if (piece->empty()) break;
-            sent += piece->size();
-            stuffer.feed(*piece, out);
-            co_await write_end(out);
-            out.clear();
-            if (lost_) co_return;
+    // Of the command, not of the message: to be offered again by DATA.
+    void bdat_refused(const smtp::Reply& reply) {
+        chunking_doubt_ = policy::ChunkingDoubt::refused;
+        for (const auto n : accepted_) {
+            auto& fate = fates_[n];
+            fate.reason = Reason::smtp_reply;
+            fate.code = reply.code;
+            fate.enhanced = "4.5.0";
+            fate.text = fmt::format("{} {} (to BDAT, though the host lists CHUNKING)", reply.code, reply.text());
+            fate.next_host_may_try = true;
         }
-        if (sent != needs_.size) // its end is missing, or it is another message's
-            co_return give_up_content(Error{Errc::damaged, fmt::format("{} of {} octets", sent, needs_.size)});
-        stuffer.finish(out);
-        co_await write_end(out);
-    }
-
-    // Never end a message that is not whole: the connection is all that can be given up.
-    void give_up_content(Error why) {
-        lost_ = std::move(why);
-        lost_->detail = "the stored content can't be read: " + lost_->detail;
-        channel_.close();
-    }
-
-    Task<void> write_end(std::string_view octets) {
-        auto written = co_await channel_.write(octets, net::deadline_after(rules_.command_timeout));
-        if (!written) lost_ = written.error();
+        accepted_.clear();
     }
 
     // After a transaction that did not end in a 2yz: RSET before the next MAIL (SC-059).
@@ -248,6 +234,7 @@ class Transaction {
         out.channel_usable = channel_.is_open(); // settle() has looked
         out.stale_channel = reused_ && lost_ && (replies_.empty() || (replies_.size() == 1 && replies_[0].code == 421));
         out.possible_duplicate = possible_duplicate_;
+        out.chunking_doubt = chunking_doubt_;
         out.busy = busy_ || (lost_ && (lost_->code == Errc::timeout || session_ended()));
         return out;
     }
@@ -282,12 +269,14 @@ class Transaction {
     Content& content_;
     TransactionRules rules_;
     bool reused_;
+    ContentWay way_;
     std::vector<std::string> commands_;
     Replies replies_;
     std::vector<RecipientResult> fates_;
     std::vector<std::size_t> accepted_;
     std::optional<smtp::Reply> data_;
     std::optional<Error> lost_;
+    std::optional<policy::ChunkingDoubt> chunking_doubt_;
     bool possible_duplicate_ = false;
     bool ended_well_ = false;
     bool busy_ = false;

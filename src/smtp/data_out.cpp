@@ -43,4 +43,25 @@ void ContentEncoder::finish(std::string& out) {
     at_ = At::line_start;
 }
 
+std::string BdatChunks::feed(std::string_view piece) {
+    std::string out;
+    if (!held_.empty() && held_.size() >= least_) {
+        (out = "BDAT " + std::to_string(held_.size()) + "\r\n") += held_;
+        held_.clear();
+    }
+    if (form_ == Form::binary)
+        held_ += piece;
+    else
+        encoder_.feed(piece, held_);
+    return out;
+}
+
+std::string BdatChunks::finish() {
+    if (form_ == Form::text) encoder_.finish(held_);
+    auto out = "BDAT " + std::to_string(held_.size()) + " LAST\r\n";
+    out += held_;
+    held_.clear();
+    return out;
+}
+
 } // namespace danelaw::smtp

@@ -20,6 +20,26 @@ std::string decoded(std::string_view content, std::size_t step, bool& bare) {
     return out;
 }
 
+// The content of the commands that a server would read.
+std::string unchunked(BdatChunks::Form form, std::string_view content, std::size_t step) {
+    BdatChunks chunks(form, step * 2);
+    std::string wire, out;
+    for (std::size_t at = 0; at < content.size(); at += step) wire += chunks.feed(content.substr(at, step));
+    wire += chunks.finish();
+    std::string_view rest = wire;
+    for (bool last = false; !last;) {
+        const auto end = rest.find("\r\n");
+        require(end != std::string_view::npos && rest.starts_with("BDAT "));
+        const auto command = parse_bdat(rest.substr(5, end - 5));
+        require(command && command->size <= rest.size() - end - 2);
+        out += rest.substr(end + 2, command->size);
+        rest.remove_prefix(end + 2 + command->size);
+        last = command->last;
+    }
+    require(rest.empty());
+    return out;
+}
+
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -32,10 +52,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(out == decoded(content, content.size() + 1, bare_whole) && bare_small == bare_whole);
     require(bare_whole || out == content);
     for (std::size_t i = 0; i < out.size(); ++i) require(out[i] != '\n' || (i > 0 && out[i - 1] == '\r'));
-    BdatText encoder; // what is canonical already leaves as it is
-    std::string sent;
-    encoder.feed(out, sent);
-    encoder.finish(sent);
+    // What is canonical already leaves as it is, and what is binary always; each chunk as long as it says (SC-075).
+    auto sent = unchunked(BdatChunks::Form::text, out, data[0] % 16 + 1);
     require(sent == out || sent == out + "\r\n");
+    require(unchunked(BdatChunks::Form::binary, content, data[0] % 16 + 1) == content);
     return 0;
 }

@@ -1,4 +1,5 @@
-"""Does content leave as it came, octet for octet, whatever is in it and however it is cut? SS-040, SS-044, SS-050, SC-037."""
+"""Does content leave as it came, octet for octet, whatever is in it and however it is cut, by DATA and by BDAT? SS-040, SS-044,
+SS-050, SC-037, SC-038, SC-075."""
 import itertools
 import os
 import random
@@ -6,7 +7,7 @@ import socket
 
 import pytest
 
-from world import waiting
+from world import smtpd, waiting
 
 HEADER = b'From: <s@sender.test>\r\nDate: Mon, 1 Jan 2024 00:00:00 +0000\r\nMessage-ID: <%d@client.test>\r\nSubject: x\r\n'
 LINES = [b'', b'.', b'..', b'...', b'.x', b'. ', b'RCPT TO:<x@y.test>', b'QUIT', b'BDAT 5 LAST', b'From here', b'>From', b'\t', b' ',
@@ -77,14 +78,15 @@ def submit(dialogue, rng, how, sender, recipient, content):
         dialogue.expect(b'250', 2 + len(pieces))
 
 
+@pytest.mark.parametrize('out', ['data', 'bdat'])
 @pytest.mark.parametrize('how', ['data', 'bdat'])
-def test_octet_for_octet(world, relay, how):
-    rng = random.Random(how)
+def test_octet_for_octet(world, relay, how, out):
+    rng = random.Random(how + out)
     domain = world.domain(insecure=True)
-    mx = domain.host()
+    mx = domain.host(capabilities=smtpd.HONEST_CAPABILITIES + (('CHUNKING',) if out == 'bdat' else ()))
     relay.start()
     sent = {}
-    for number in range(1500):
+    for number in range(1000):
         if number % 300 == 0:
             dialogue = Dialogue(relay.address)
             dialogue.sock.sendall(b'EHLO client.test\r\n')
@@ -95,6 +97,7 @@ def test_octet_for_octet(world, relay, how):
         submit(dialogue, rng, how, sender, domain.user(), sent[sender])
     dialogue.close()
     waiting.until(lambda: len(mx.messages) >= len(sent), timeout=60, what=f'{len(sent)} messages')
+    assert not mx.faults and not mx.commands('DATA' if out == 'bdat' else 'BDAT')
     got = {m.sender: m for m in mx.messages}
     assert got.keys() == sent.keys()
     for sender, content in sent.items():

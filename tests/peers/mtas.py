@@ -100,7 +100,7 @@ spool_directory = {work}/spool
 log_file_path = {work}/log/%s
 pid_file_path = {work}/exim.pid
 primary_hostname = exim.test
-local_interfaces = 127.0.0.1
+local_interfaces = {interface}
 daemon_smtp_ports = {port}
 tls_advertise_hosts =
 acl_smtp_rcpt = accept
@@ -123,9 +123,9 @@ begin retry
 
 
 class Exim:
-    """exim4-daemon-light from its package, with Danelaw as smart host, as docs/submitting.md says."""
+    """exim4-daemon-light from its package; by default with Danelaw as smart host, as docs/submitting.md says."""
 
-    def __init__(self, work, port=2527):
+    def __init__(self, work, interface='127.0.0.1', port=2527, router=None, transport=None):
         self.work = pathlib.Path(work)
         self.binary = self.work / 'exim'                # a home directory may be closed to Exim's own user
         shutil.copy(unpacked('exim4-daemon-light') / 'usr/sbin/exim4', self.binary)
@@ -135,9 +135,9 @@ class Exim:
             os.chown(self.work / name, EXIM_ID, EXIM_ID)
         reachable(self.work)
         config = self.work / 'exim.conf'
-        config.write_text(EXIM_CONFIG.format(exim=self.binary, work=self.work, port=port,
-                                             router=pages.block('submitting.md', 'exim-router'),
-                                             transport=pages.block('submitting.md', 'exim-transport')))
+        config.write_text(EXIM_CONFIG.format(exim=self.binary, work=self.work, interface=interface, port=port,
+                                             router=router or pages.block('submitting.md', 'exim-router'),
+                                             transport=transport or pages.block('submitting.md', 'exim-transport')))
         self._users()
         self.process = subprocess.Popen([str(self.binary), '-C', str(config), '-bdf', '-q2s'], stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, preexec_fn=netns.die_with_parent)

@@ -72,7 +72,7 @@ def test_exim_in_front(world, relay, work, destinations):
     except FileNotFoundError as e:
         pytest.skip(f'no Exim package to be had: {e}')
     try:
-        waiting.until(lambda: exim.process.poll() is None and _answers(2527), what='Exim')
+        waiting.until(lambda: exim.process.poll() is None and _answers('127.0.0.1', 2527), what='Exim')
 
         def submit(sender, recipient):
             with smtplib.SMTP('127.0.0.1', 2527, timeout=30) as client:
@@ -83,9 +83,9 @@ def test_exim_in_front(world, relay, work, destinations):
         exim.stop()
 
 
-def _answers(port):
+def _answers(address, port):
     try:
-        with smtplib.SMTP('127.0.0.1', port, timeout=5):
+        with smtplib.SMTP(address, port, timeout=5):
             return True
     except (OSError, smtplib.SMTPException):
         return False
@@ -107,11 +107,55 @@ def test_postfix_behind(world, relay, work, certificate_matches):
             outcome = mail.outcome()
             assert (outcome['result'], outcome['tls_level']) == ('delivered', 'dane-ee'), outcome
             postfix.wait_log('discard', domain.user())
+            relay.stop()
+            assert 'data=' not in postfix.wait_log('disconnect from', 'bdat=5')     # SC-075
         else:
             scenario.deferred(mail, 'tlsa-invalid')
             assert not any('from=<' in line for line in postfix.lines())
     finally:
         postfix.stop()
+
+
+def through(relay, receiver, beyond, domain):
+    """A large message by BDAT to a real server, which passes it on to a host of ours: what came of it there."""
+    body = b'.dots\r\n..\r\n\r\n' + b'.' * 900 + b'\r\n' + b'z.\r\n' * 60000
+    mail = relay.send(domain.user(), body=body)
+    outcome = mail.outcome()
+    assert (outcome['result'], outcome['host']) == ('delivered', receiver.fqdn), outcome
+    passed_on = beyond.wait_messages(timeout=40)[0]
+    assert passed_on.data.endswith(mail.data)                                       # SC-038
+    assert passed_on.data[:-len(mail.data)].count(b'Received:') == 2
+
+
+def test_postfix_takes_chunks(world, relay, work):
+    """SC-075: octet for octet through a real smtpd."""
+    domain, elsewhere = world.domain(insecure=True), world.domain(insecure=True)
+    mx, beyond = domain.host(server=False), elsewhere.host(starttls='absent')
+    postfix = mtas.Postfix(work, f'{mx.addresses[0]}:25', myhostname=mx.fqdn, relay_domains=domain.name,
+                           smtp_dns_support_level='disabled', relay_transport=f'smtp:[{beyond.addresses[0]}]')
+    try:
+        through(relay, mx, beyond, domain)
+        relay.stop()
+        assert 'data=' not in postfix.wait_log('disconnect from', 'bdat=')
+    finally:
+        postfix.stop()
+
+
+def test_exim_takes_chunks(world, relay, work):
+    """SC-075: the same through Exim."""
+    domain, elsewhere = world.domain(insecure=True), world.domain(insecure=True)
+    mx, beyond = domain.host(server=False), elsewhere.host(starttls='absent')
+    router = f'on:\n  driver = manualroute\n  route_list = * {beyond.addresses[0]} byname\n  transport = out\n'
+    transport = 'out:\n  driver = smtp\n  hosts_try_chunking =\n'
+    try:
+        exim = mtas.Exim(work, mx.addresses[0], 25, router, transport)
+    except FileNotFoundError as e:
+        pytest.skip(f'no Exim package to be had: {e}')
+    try:
+        waiting.until(lambda: exim.process.poll() is None and _answers(mx.addresses[0], 25), what='Exim')
+        through(relay, mx, beyond, domain)
+    finally:
+        exim.stop()
 
 
 def test_swaks(world, relay, destinations):

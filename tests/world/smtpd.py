@@ -9,7 +9,7 @@ import tempfile
 import threading
 
 from . import waiting
-from .smtpd_script import CLOSE, HANG, HONEST_CAPABILITIES, RESET, Fact, Reply, Script  # noqa: F401 (for tests)
+from .smtpd_script import CLOSE, HANG, HONEST_CAPABILITIES, RESET, Fact, Once, Reply, Script  # noqa: F401 (for tests)
 from .smtpd_session import Hangup, Session
 
 

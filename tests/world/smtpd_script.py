@@ -1,7 +1,8 @@
 """What can a peer's SMTP server be told to do, and what does it tell?
 
 Replies: Script(replies={"RCPT": ...}) where the key is a step (banner EHLO HELO STARTTLS MAIL RCPT DATA DOT BDAT RSET
-NOOP QUIT, or "RCPT user" / "RCPT user@domain" for one recipient) and the value one of
+NOOP QUIT, or "RCPT user" / "RCPT user@domain" for one recipient; CONTENT: when its first octets are there, where the
+honest reply is none; the argument of a BDAT's reply is "n" or "n LAST") and the value one of
     "450 4.2.0 busy"          that reply; lines of a multi-line reply are separated by \\n and sent as given
     Reply("250 ok", ...)      with a delay, an event to wait for, or an end of the connection
     CLOSE RESET HANG          no reply at all
@@ -25,6 +26,19 @@ class Reply:
     raw: bytes = None           # sent as it is, instead of text
 
 
+class Once:
+    """A reply that is given the first time only, when `fits` says so of session and argument; then honest ones."""
+
+    def __init__(self, reply, fits=lambda session, argument: True):
+        self.reply, self.fits, self.given = reply, fits, False
+
+    def __call__(self, session, argument):
+        if self.given or not self.fits(session, argument):
+            return None
+        self.given = True
+        return self.reply
+
+
 CLOSE, RESET, HANG = Reply(raw=b'', then='close'), Reply(raw=b'', then='reset'), Reply(raw=b'', then='hang')
 
 
@@ -33,7 +47,9 @@ class Script:
     """See the module's comment for replies. Everything else by keyword:
 
     starttls: 'offered' · 'absent' · 'mangled' (XXXXXXXA) · 'hidden' (works, though not listed).
-    handshake: 'ok' · 'close' · 'reset' · 'hang' · 'alert' · 'garbage' · 'plain-error' (an SMTP reply instead of TLS).
+    handshake: 'ok' · 'close' · 'reset' · 'hang' · 'alert' · 'garbage' · 'plain-error' (an SMTP reply instead of TLS);
+        or a function() -> one of these.
+    bdat: 'known' · 'unknown' (refused, and its octets read as commands, whatever EHLO lists).
     inject: bytes sent in one segment with the reply to STARTTLS.
     sni: {name: Credential}, the certificate by SNI; sni_unknown: 'default' or 'alert' for other names.
     capabilities: EHLO keywords; capabilities_tls: those after TLS (default: the same).
@@ -42,7 +58,8 @@ class Script:
     """
     replies: dict = dataclasses.field(default_factory=dict)
     starttls: str = 'offered'
-    handshake: str = 'ok'
+    handshake: object = 'ok'
+    bdat: str = 'known'
     inject: bytes = b''
     sni: dict = dataclasses.field(default_factory=dict)
     sni_unknown: str = 'default'

@@ -24,7 +24,7 @@ class Session:
 
     def _reset(self):
         self.sender, self.mail_parameters, self.recipients, self.recipient_parameters = None, '', [], []
-        self.chunks = b''
+        self.chunks, self.chunked = b'', ''         # '' · 'begun' · 'refused'
 
     def note(self, kind, verb='', text='', data=None):
         self.server.journal.add(Fact(time.monotonic(), self.number, kind, self.tls, verb, text, data))
@@ -100,7 +100,9 @@ class Session:
 
     def reply(self, key, argument='', honest=None):
         """Sends the reply of a step and returns its code (0 when nothing was sent)."""
-        reply = self._scripted(key, argument) or Reply()
+        return self._say(key, self._scripted(key, argument) or Reply(), honest)
+
+    def _say(self, key, reply, honest=None):
         if reply.delay:
             time.sleep(reply.delay)
         if reply.wait:
@@ -143,7 +145,9 @@ class Session:
             self.note('command', verb, line.decode('utf-8', 'backslashreplace'))
             self._check_order(verb, code)
             handler = getattr(self, '_' + verb.lower(), None)
-            if handler:
+            if verb == 'BDAT' and self.script.bdat == 'unknown':
+                self.reply(verb, argument, '502 5.5.2 unknown command')
+            elif handler:
                 handler(argument)
             else:
                 self.reply(verb, argument, DEFAULTS.get(verb, '502 5.5.2 unknown command'))
@@ -191,6 +195,7 @@ class Session:
 
     def _handshake(self):
         how = self.script.handshake
+        how = how() if callable(how) else how
         if how in ('close', 'reset', 'hang'):
             self.note('tls-failed', text=how)
             if how != 'hang':
@@ -266,8 +271,11 @@ class Session:
             self.recipient_parameters.append(parsed[1])
 
     def _data(self, argument):
+        if self.chunked or 'BODY=BINARYMIME' in self.mail_parameters.upper():
+            self.note('fault', 'DATA', 'DATA after BDAT, or for binary content')
         if self.reply('DATA', argument, None if self.recipients else '503 5.5.1 RCPT first') != 354:
             return
+        self._content_begins()
         raw = self._until_dot()
         if not self.recipients and raw:
             self.note('fault', 'DATA', 'content although no recipient was accepted')
@@ -290,16 +298,39 @@ class Session:
             seen = len(self.buffer)
             self._receive()
 
+    def _content_begins(self):
+        """Its first octets are here: the script may end it now."""
+        if not self.buffer:
+            self._receive()
+        scripted = self._scripted('CONTENT', '')
+        if scripted:
+            self._say('CONTENT', scripted)
+
     def _bdat(self, argument):
         size, _, last = argument.partition(' ')
+        self._check_chunk()
+        if int(size):
+            self._content_begins()
         self.chunks += self._exactly(int(size))
-        if last.strip().upper() == 'LAST':
+        if not self.recipients or self.chunked == 'refused':
+            self.chunks = b''
+            self.reply('NOOP', honest='503 5.5.1 RCPT first' if not self.chunked else '503 5.5.1 RSET first')
+        elif last.strip().upper() == 'LAST':
             data, self.chunks = self.chunks, b''
-            self._taken('BDAT', data)
+            if b'\n' in data.replace(b'\r\n', b'') and 'BODY=BINARYMIME' not in self.mail_parameters.upper():
+                self.note('fault', 'BDAT', 'bare LF in content that is not binary')
+            self._taken('BDAT', data, argument)
         else:
-            self.reply('BDAT', argument)
+            self.chunked = 'begun' if self.reply('BDAT', argument) // 100 == 2 else 'refused'
 
-    def _taken(self, step, data):
+    def _check_chunk(self):
+        offered = self._capabilities() if self.greeted == 'EHLO' else ()
+        if 'CHUNKING' not in offered:
+            self.note('fault', 'BDAT', 'CHUNKING was not offered')
+        if not self.recipients:
+            self.note('fault', 'BDAT', 'content although no recipient was accepted')
+
+    def _taken(self, step, data, argument=''):
         message = Message(self.number, self.tls, self.sender, self.mail_parameters, tuple(self.recipients),
                           tuple(self.recipient_parameters), data)
         # An honest 250 is noted before it leaves, so that nobody can see the reply and not find the message here.
@@ -308,15 +339,17 @@ class Session:
         if honest:
             self._note_message(message)
         try:
-            code = self.reply(step)
+            code = self.reply(step, argument)
         except Hangup:
             if self.code // 100 == 2:
                 self._note_message(message)
-            else:
+            elif self.code == 0:
                 self.note('cut', step, 'content received, the connection ended without a reply', message)
             raise
         if not honest and code // 100 == 2:
             self._note_message(message)
+        if code == 0:
+            self.note('cut', step, 'content received, what was said is no reply', message)
         self._reset()
 
     def _note_message(self, message):

@@ -5,6 +5,7 @@
 #include "danelaw/delivery/channel.hpp"
 #include "danelaw/net/task_group.hpp"
 #include "danelaw/net/wakeup.hpp"
+#include "danelaw/policy/content_way.hpp"
 
 #include <deque>
 #include <list>
@@ -45,6 +46,8 @@ class Pool {
     // Did this address refuse within the last minute?
     bool thought_dead(const Endpoint& endpoint) const;
     void forget_dead() { dead_.clear(); }
+    // What BDAT came to with this address; for a day its channels are lent out as if they offered less.
+    void doubt_chunking(const Endpoint& endpoint, policy::ChunkingDoubt doubt);
 
     void set_rules(PoolRules rules) { rules_ = rules; }
     // Closes what is idle; what is lent out is closed when it comes back.
@@ -55,6 +58,10 @@ class Pool {
     struct Idle {
         Channel channel;
         net::Deadline since;
+    };
+    struct Doubt {
+        policy::ChunkingDoubt what;
+        net::Deadline until;
     };
     struct Slot {
         std::uint32_t open = 0;    // lent out, idle and being opened
@@ -77,6 +84,7 @@ class Pool {
                                                       ChannelRules rules);
     static void leave(std::optional<Turn>& turn, Slot& slot);
     std::optional<Channel> reusable(Slot& slot, const dane::HostPlan& host, const std::string& identity);
+    void apply_doubts(Channel& channel);
     void close_one(Slot& slot);
     void make_room();
     static void pass_on(Slot& slot);
@@ -91,6 +99,7 @@ class Pool {
     PoolRules rules_;
     std::map<Endpoint, Slot> slots_;
     std::map<Endpoint, net::Deadline> dead_;
+    std::map<Endpoint, Doubt> chunking_doubts_;
     Stats stats_;
     bool sweeping_ = false;
     net::Wakeup sweep_now_;

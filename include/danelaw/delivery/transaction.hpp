@@ -1,14 +1,16 @@
-// One mail transaction over an open channel: MAIL, RCPT…, DATA, the content, and what every recipient's fate is.
-// Replies are matched to commands by count alone and each is looked at (SC-052). What could not be learnt is
+// One mail transaction over an open channel: MAIL, RCPT…, DATA or BDAT, the content, and what every recipient's fate
+// is. Replies are matched to commands by count alone and each is looked at (SC-052). What could not be learnt is
 // "deferred": a duplicate is right, a loss is not (SC-058). RFC 5321 3.3, 4.2; RFC 2920.
 #pragma once
 
 #include "danelaw/delivery/channel.hpp"
 #include "danelaw/log/log.hpp"
 #include "danelaw/message/envelope.hpp"
+#include "danelaw/policy/content_way.hpp"
 #include "danelaw/store/queue.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -69,6 +71,8 @@ struct TransactionResult {
     bool stale_channel = false;              // a reused channel that died before its first answer: a free retry (H107)
     bool possible_duplicate = false;         // no reply came to the final dot (D-22)
     bool busy = false;                       // the server asks for less: 421, 4yz, time-outs (SC-061)
+    // To be remembered of this address. `refused`: at once again by DATA, over another connection, for those deferred.
+    std::optional<policy::ChunkingDoubt> chunking_doubt;
 };
 
 struct TransactionRules {

@@ -38,14 +38,23 @@ class DotStuffer {
     ContentEncoder encoder_{ContentEncoder::Dots::doubled};
 };
 
-// For BDAT of text: canonical line ends, no stuffing. BINARYMIME content is sent as it is, without this.
-class BdatText {
+// For BDAT: each piece is a chunk that tells its size. The latest is held back until it is known whether it is the
+// last.
+class BdatChunks {
   public:
-    void feed(std::string_view piece, std::string& out) { encoder_.feed(piece, out); }
-    void finish(std::string& out) { encoder_.finish(out); }
+    // text: canonical line ends, no stuffing. binary: BINARYMIME content, sent as it is.
+    enum class Form { text, binary };
+    // A piece joins what is held while that is smaller than `least`: each chunk costs a reply.
+    BdatChunks(Form form, std::size_t least) : form_(form), least_(least) {}
+    // The chunk before this piece with its command; empty when there is none yet.
+    std::string feed(std::string_view piece);
+    std::string finish(); // what was held back, as the LAST
 
   private:
+    Form form_;
+    std::size_t least_;
     ContentEncoder encoder_{ContentEncoder::Dots::kept};
+    std::string held_;
 };
 
 } // namespace danelaw::smtp

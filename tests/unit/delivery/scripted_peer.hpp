@@ -13,7 +13,7 @@
 namespace danelaw::delivery::test {
 
 // One step: a command line that must start with `expect` ("" waits for nothing, "DATA-END" for the end of content),
-// then an answer.
+// then an answer. After a BDAT its octets are read.
 struct Step {
     std::string expect;
     std::string answer; // sent as it is, CRLF added; "" sends nothing
@@ -25,7 +25,7 @@ enum class Fault { none, close, reply_421, garbage };
 
 struct Seen {
     std::vector<std::string> commands; // in order, without CRLF
-    std::string content;               // octets between 354 and the final dot
+    std::string content;               // octets between 354 and the final dot, or of all chunks
     std::string unexpected;            // a command that did not fit its step
     int connections = 0;
 };
@@ -45,6 +45,7 @@ class ScriptedPeer {
     net::Task<void> serve();
     net::Task<void> talk(net::Stream stream);
     net::Task<bool> content(net::Buffered& io);
+    net::Task<bool> chunk(net::Buffered& io, std::string command);
     Script script_;
     net::Listener listener_;
     Endpoint endpoint_;

@@ -50,6 +50,7 @@ net::Task<void> ScriptedPeer::talk(net::Stream stream) {
                 co_return;
             }
             if (!istarts_with(*line, step.expect)) seen.unexpected = *line + " instead of " + step.expect;
+            if (istarts_with(*line, "BDAT ") && !co_await chunk(io, *line)) co_return;
         }
         if (n == fail_step_ && fault_ != Fault::none) {
             if (fault_ == Fault::reply_421)
@@ -68,6 +69,17 @@ net::Task<void> ScriptedPeer::talk(net::Stream stream) {
         (void)co_await io.write("221 2.0.0 bye\r\n", net::deadline_after(patience));
         if (iequals(*line, "QUIT")) co_return;
     }
+}
+
+net::Task<bool> ScriptedPeer::chunk(net::Buffered& io, std::string command) {
+    auto octets = parse_number(split(command, ' ').at(1)).value_or(0);
+    while (octets > 0) {
+        auto piece = co_await io.read_some(octets, net::deadline_after(patience));
+        if (!piece) co_return false;
+        octets -= piece->size();
+        seen.content += *piece;
+    }
+    co_return true;
 }
 
 net::Task<bool> ScriptedPeer::content(net::Buffered& io) {

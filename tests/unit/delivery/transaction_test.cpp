@@ -1,94 +1,19 @@
 // Transactions against a scripted server, each script rerun failing at every step.
-#include "danelaw/delivery/transaction.hpp"
+#include "delivery/one_transaction.hpp"
 
-#include "delivery/scripted_peer.hpp"
-
-#include <boost/asio/co_spawn.hpp>
 #include <gtest/gtest.h>
-#include <set>
 
 namespace danelaw::delivery {
 namespace {
 
+using test::Case;
 using test::Fault;
+using test::play;
 using test::Script;
-using test::ScriptedPeer;
 
-constexpr Millis limit = std::chrono::seconds(2);
 const std::string greeting = "220 mx.example ESMTP";
 const std::string pipelining = "250-mx.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 1000000";
 const std::string plain = "250 mx.example";
-
-struct Run {
-    std::optional<ChannelFailure> no_channel;
-    std::optional<policy::TlsFinding> finding; // of the channel, or of its failure
-    TransactionResult result;
-    test::Seen seen;
-    Verdict of(std::size_t n) const { return result.recipients.at(n).verdict; }
-    bool any(Verdict v) const {
-        for (const auto& r : result.recipients)
-            if (r.verdict == v) return true;
-        return false;
-    }
-};
-
-struct Case {
-    Script script;
-    std::size_t recipients = 1;
-    std::string content = "Subject: x\r\n\r\n.dot\r\n";
-    dane::Requirement requirement = dane::Requirement::none;
-    ChannelRules::Protection protection = ChannelRules::Protection::as_planned;
-    bool clear_after_failed_tls = false;
-    Bytes missing = 0; // octets that the store no longer has
-};
-
-Task<void> one_transaction(Endpoint endpoint, Case c, Run& run) {
-    tls::Client tls;
-    dane::HostPlan host;
-    host.name = *dns::Name::from("mx.example");
-    host.requirement = c.requirement;
-    host.clear_after_failed_tls = c.clear_after_failed_tls;
-    host.port = endpoint.port;
-    ChannelRules rules;
-    rules.hostname = "relay.example";
-    rules.protection = c.protection;
-    rules.connect_timeout = rules.handshake_timeout = rules.command_timeout = rules.data_timeout = limit;
-    auto channel = co_await open_channel(tls, host, endpoint, rules);
-    if (!channel) {
-        run.no_channel = channel.error();
-        run.finding = run.no_channel->finding;
-        co_return;
-    }
-    run.finding = channel->finding;
-    message::Envelope envelope;
-    envelope.reverse_path = "a@client.example";
-    envelope.content.size = c.content.size() + c.missing;
-    std::vector<message::Recipient> recipients(c.recipients);
-    std::vector<const message::Recipient*> list;
-    for (std::uint32_t n = 0; n < c.recipients; ++n) {
-        recipients[n].number = n;
-        recipients[n].address = std::string(1, static_cast<char>('a' + n)) + "@dest.example";
-        list.push_back(&recipients[n]);
-    }
-    TextContent content(c.content);
-    const TransactionRules limits{limit, limit};
-    run.result = co_await transact(*channel, envelope, list, needs_of(envelope, list), content, limits);
-    co_await channel->quit();
-}
-
-Run play(const Case& c, std::size_t fail_step = static_cast<std::size_t>(-1), Fault fault = Fault::none) {
-    boost::asio::io_context io;
-    ScriptedPeer peer(io, c.script);
-    peer.fail_at(fail_step, fault);
-    Run run;
-    boost::asio::co_spawn(io, one_transaction(peer.endpoint(), c, run), [&io](std::exception_ptr e) {
-        if (e) std::rethrow_exception(e);
-        io.stop();
-    });
-    io.run();
-    run.seen = peer.seen;
-    return run;
-}
 
 Script with_replies(const std::string& ehlo, const std::vector<std::string>& rcpt, const std::string& mail,
                     const std::string& data, const std::string& end) {

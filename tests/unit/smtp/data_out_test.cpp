@@ -62,12 +62,37 @@ TEST(DotStuffer, LeavesNoBareLineEndAndNoEarlyEnd) {
     }
 }
 
-TEST(BdatText, CanonicalWithoutStuffing) {
-    BdatText text;
-    std::string out;
-    text.feed(".\n..", out);
-    text.finish(out);
-    EXPECT_EQ(out, ".\r\n..\r\n");
+std::vector<std::string> chunks(BdatChunks::Form form, const std::vector<std::string>& pieces, std::size_t least) {
+    BdatChunks chunks(form, least);
+    std::vector<std::string> out;
+    for (const auto& piece : pieces)
+        if (auto chunk = chunks.feed(piece); !chunk.empty()) out.push_back(std::move(chunk));
+    out.push_back(chunks.finish());
+    return out;
+}
+
+TEST(BdatChunks, TellTheirSize) { // SC-075: exact counts, canonical CRLF, no stuffing
+    using enum BdatChunks::Form;
+    struct Row {
+        const char* name;
+        BdatChunks::Form form;
+        std::vector<std::string> pieces, want;
+    };
+    const Row rows[] = {
+        {"one", text, {"a\r\n"}, {"BDAT 3 LAST\r\na\r\n"}},
+        {"nothing", text, {}, {"BDAT 0 LAST\r\n"}},
+        {"nothing but a piece", text, {""}, {"BDAT 0 LAST\r\n"}},
+        {"dots stay", text, {".\r\n..\r\n"}, {"BDAT 7 LAST\r\n.\r\n..\r\n"}},
+        {"two", text, {"a\r\n", "b\r\n"}, {"BDAT 3\r\na\r\n", "BDAT 3 LAST\r\nb\r\n"}},
+        {"SC-037 missing CRLF", text, {"a\r\n", "b"}, {"BDAT 3\r\na\r\n", "BDAT 3 LAST\r\nb\r\n"}},
+        {"SC-036 stray", text, {".\n..", "\rx"}, {"BDAT 5\r\n.\r\n..", "BDAT 4 LAST\r\n x\r\n"}},
+        {"CRLF cut", text, {"a\r", "\nb\r\n"}, {"BDAT 1\r\na", "BDAT 5 LAST\r\n\r\nb\r\n"}},
+        {"a CR alone is no chunk", text, {"\r", "\n"}, {"BDAT 2 LAST\r\n\r\n"}},
+        {"SC-076 binary", binary, {"a\r", "\n\nb"}, {"BDAT 2\r\na\r", "BDAT 3 LAST\r\n\n\nb"}},
+    };
+    for (const auto& row : rows) EXPECT_EQ(chunks(row.form, row.pieces, 1), row.want) << row.name;
+    EXPECT_EQ(chunks(text, {"a\r\n", "b\r\n", "c\r\n"}, 4),
+              (std::vector<std::string>{"BDAT 6\r\na\r\nb\r\n", "BDAT 3 LAST\r\nc\r\n"}));
 }
 
 // SC-039: a line of any length passes unchanged.

@@ -178,7 +178,11 @@ Result<std::vector<ReasonCount>> EmbeddedView::reasons_now() {
 
 // Exact up to some thousand recipients; beyond, that of the recipient due first, to keep the question cheap.
 Time EmbeddedView::oldest_of(const std::string& domain, std::int64_t queued) {
-    const char* exact = "SELECT min(key) FROM recipient WHERE domain = ? AND state IN (0, 5)";
+    // Two questions in one: no index holds both states, and without one each answer would read the whole queue.
+    const char* exact =
+        "SELECT min(first) FROM (SELECT min(key) AS first FROM recipient INDEXED BY recipient_due WHERE "
+        "domain = ?1 AND state = 0 UNION ALL SELECT min(key) FROM recipient INDEXED BY recipient_held "
+        "WHERE domain = ?1 AND state = 5)";
     const char* first = "SELECT key FROM recipient WHERE domain = ? AND state = 0 ORDER BY due LIMIT 1";
     std::int64_t num = 0;
     {

@@ -1,8 +1,9 @@
 // How many messages a second the queue takes in and gets rid of, and what each costs in processor time.
 // store_bench DIRECTORY|CONNINFO [MESSAGES] [FILL] [DOMAIN] [CALLERS]: for each number of callers at work (or for that
 // one), every caller adds a message of 4 KiB and records its delivery, over and over; with FILL also what a queue of so
-// many costs. MESSAGES 0: only fill the queue, with mail for d0.DOMAIN … d99.DOMAIN. A CONNINFO (it holds a "=") is
-// PostgreSQL's.
+// many costs. A CONNINFO (it holds a "=") is PostgreSQL's.
+// store_bench DIRECTORY|CONNINFO 0 FILL DOMAIN [DESTINATIONS]: only fills the queue, with mail for d0.DOMAIN …
+// d99.DOMAIN that is due, or for so many destinations, each in one message, that rests for a day.
 #include "danelaw/base/id.hpp"
 #include "danelaw/store/queue.hpp"
 
@@ -32,6 +33,15 @@ double cpu_seconds() {
 }
 
 std::string suffix = "example";
+std::size_t destinations_of_one = 0; // 0: one of a hundred that all share
+
+message::Recipient recipient(std::size_t destination, Time due) {
+    message::Recipient r;
+    r.domain = "d" + std::to_string(destination) + "." + suffix;
+    r.address = "user@" + r.domain;
+    r.next_attempt = due;
+    return r;
+}
 
 NewMessage sample(std::size_t n) {
     NewMessage m;
@@ -40,11 +50,11 @@ NewMessage sample(std::size_t n) {
     m.message.envelope.reverse_path = "sender@example.org";
     m.message.envelope.received_at = now;
     m.content.assign(4096, 'x');
-    message::Recipient r;
-    r.domain = "d" + std::to_string(n % 100) + "." + suffix;
-    r.address = "user@" + r.domain;
-    r.next_attempt = now;
-    m.message.recipients.push_back(std::move(r));
+    if (destinations_of_one == 0) m.message.recipients.push_back(recipient(n % 100, now));
+    for (std::size_t i = 0; i < destinations_of_one; ++i) {
+        m.message.recipients.push_back(recipient(n * destinations_of_one + i, now + std::chrono::days(1)));
+        m.message.recipients.back().number = static_cast<std::uint32_t>(i);
+    }
     return m;
 }
 
@@ -172,12 +182,15 @@ void large_queue(const EmbeddedOptions& options) {
 int main(int argc, char** argv) {
     using namespace danelaw::store;
     if (argc < 2) {
-        std::fprintf(stderr, "usage: store_bench DIRECTORY|CONNINFO [MESSAGES] [FILL] [DOMAIN] [CALLERS]\n");
+        std::fprintf(stderr,
+                     "usage: store_bench DIRECTORY|CONNINFO [MESSAGES] [FILL] [DOMAIN] [CALLERS|DESTINATIONS]\n");
         return 2;
     }
     std::size_t messages = argc > 2 ? static_cast<std::size_t>(std::atol(argv[2])) : 100000;
     std::size_t fill = argc > 3 ? static_cast<std::size_t>(std::atol(argv[3])) : 0;
     if (argc > 4) suffix = argv[4];
+    const std::size_t last = argc > 5 ? static_cast<std::size_t>(std::atol(argv[5])) : 0;
+    if (messages == 0 && fill > 0) destinations_of_one = last / fill;
     std::string where = argv[1];
     EmbeddedOptions embedded;
     embedded.directory = where;
@@ -195,7 +208,7 @@ int main(int argc, char** argv) {
     if (fill > 0) measure(*opened->queue, 512, fill, "add only", false);
     if (messages == 0) return 0;
     std::vector<std::size_t> all{1, 8, 64, 512};
-    if (argc > 5) all = {static_cast<std::size_t>(std::atol(argv[5]))};
+    if (last > 0) all = {last};
     for (auto callers : all)
         measure(*opened->queue, callers, callers == 1 ? messages / 10 : messages, "add+record", true);
     if (fill == 0 || is_shared) return 0;

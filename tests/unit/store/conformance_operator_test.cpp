@@ -104,6 +104,9 @@ TEST_P(Operator, FiltersNarrowTheList) {
     EXPECT_EQ((*domains)[0].recipients, 2U);
     EXPECT_EQ((*domains)[0].reason, "dns-error");
     EXPECT_EQ((*domains)[0].oldest, at(0));
+    const auto three = run(queue->domains({.contains = "three"}));
+    ASSERT_EQ(three->size(), 1U);
+    EXPECT_EQ((*three)[0].oldest, at(200)); // all of it held
     const auto names = [&](store::DomainQuery query) {
         std::vector<std::string> out;
         const auto found = run(queue->domains(std::move(query)));

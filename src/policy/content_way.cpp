@@ -7,7 +7,8 @@ namespace danelaw::policy {
 ContentWay content_way(const smtp::Capabilities& offered, smtp::Body body, Bytes size) {
     if (body == smtp::Body::binary_mime && offered.binarymime) return ContentWay::bdat;
     if (!offered.chunking) return ContentWay::data;
-    return offered.pipelining || size <= limits::chunk ? ContentWay::bdat : ContentWay::data;
+    const bool one_chunk = size <= limits::chunk;
+    return one_chunk != offered.pipelining ? ContentWay::bdat : ContentWay::data;
 }
 
 bool refuses_bdat(const smtp::Reply& reply) {

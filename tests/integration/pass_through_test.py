@@ -78,15 +78,18 @@ def submit(dialogue, rng, how, sender, recipient, content):
         dialogue.expect(b'250', 2 + len(pieces))
 
 
-@pytest.mark.parametrize('out', ['data', 'bdat'])
+CAPABILITIES = {'data': smtpd.HONEST_CAPABILITIES, 'chunk': ('8BITMIME', 'CHUNKING'), 'chunks': ('8BITMIME', 'CHUNKING', 'PIPELINING')}
+
+
+@pytest.mark.parametrize('out', CAPABILITIES)
 @pytest.mark.parametrize('how', ['data', 'bdat'])
 def test_octet_for_octet(world, relay, how, out):
     rng = random.Random(how + out)
     domain = world.domain(insecure=True)
-    mx = domain.host(capabilities=smtpd.HONEST_CAPABILITIES + (('CHUNKING',) if out == 'bdat' else ()))
+    mx = domain.host(capabilities=CAPABILITIES[out])
     relay.start()
     sent = {}
-    for number in range(1000):
+    for number in range(150 if out == 'chunks' else 1000):
         if number % 300 == 0:
             dialogue = Dialogue(relay.address)
             dialogue.sock.sendall(b'EHLO client.test\r\n')
@@ -94,10 +97,15 @@ def test_octet_for_octet(world, relay, how, out):
                 pass
         sender = f'{how}-{number}-{os.getpid()}@sender.test'
         sent[sender] = HEADER % number + b'\r\n' + body(rng)
+        while out == 'chunks' and len(sent[sender]) <= 65536:
+            sent[sender] += body(rng) * 20
         submit(dialogue, rng, how, sender, domain.user(), sent[sender])
     dialogue.close()
     waiting.until(lambda: len(mx.messages) >= len(sent), timeout=60, what=f'{len(sent)} messages')
-    assert not mx.faults and not mx.commands('DATA' if out == 'bdat' else 'BDAT')
+    assert not mx.faults
+    by_bdat = {'data': 0, 'chunk': 800, 'chunks': 150}[out]         # what is large and not pipelined goes by DATA
+    assert len([c for c in mx.commands('BDAT') if c.endswith(' LAST')]) >= by_bdat
+    assert not mx.commands({'data': 'BDAT', 'chunks': 'DATA'}.get(out, 'none'))
     got = {m.sender: m for m in mx.messages}
     assert got.keys() == sent.keys()
     for sender, content in sent.items():

@@ -20,6 +20,7 @@ class Session:
         self.buffer = b''
         self.greeted = ''
         self.code = 0
+        self.lost = False
         self._reset()
 
     def _reset(self):
@@ -146,6 +147,7 @@ class Session:
             self._check_order(verb, code)
             handler = getattr(self, '_' + verb.lower(), None)
             if verb == 'BDAT' and self.script.bdat == 'unknown':
+                self.lost = True                # what follows is content, and no command of the client's
                 self.reply(verb, argument, '502 5.5.2 unknown command')
             elif handler:
                 handler(argument)
@@ -158,7 +160,7 @@ class Session:
         offered = self._capabilities() if self.greeted == 'EHLO' else ()
         pipelining = 'PIPELINING' in offered
         last_of_group = verb in ('EHLO', 'HELO', 'DATA', 'STARTTLS', 'QUIT', 'NOOP', 'AUTH')
-        if verb != 'BDAT' and (not pipelining or last_of_group) and self._ahead():
+        if verb != 'BDAT' and not self.lost and (not pipelining or last_of_group) and self._ahead():
             self.note('fault', verb, f'more was sent before the reply to {verb}')
         if banner_code >= 400 and verb != 'QUIT':
             self.note('fault', verb, f'{verb} after a refusing greeting')

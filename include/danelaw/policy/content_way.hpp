@@ -11,8 +11,9 @@ namespace danelaw::policy {
 
 enum class ContentWay { data, bdat };
 
-// Where it saves work: binary content need not be re-encoded, lines need no look for dots, 354 need not be waited for.
-// Each chunk is answered: without PIPELINING only what is one chunk is sent so.
+// BDAT where it saves work. Binary content need not be re-encoded. What is one chunk need not wait for 354; with
+// PIPELINING that comes with the replies to RCPT, and there is nothing to save. Of what is more, a refusal is known
+// while it is under way; without PIPELINING each chunk would wait for its reply instead.
 ContentWay content_way(const smtp::Capabilities& offered, smtp::Body body, Bytes size);
 
 // 50z is said of a command, never of a message: a server that lists CHUNKING and does not know BDAT. The message is

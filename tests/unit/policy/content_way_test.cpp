@@ -28,8 +28,9 @@ TEST(ContentWay, Table) { // SC-075, SC-076
     } const rows[] = {
         {"", seven_bit, small, D},
         {"PIPELINING 8BITMIME", eight_bit_mime, small, D},
-        {"CHUNKING PIPELINING", seven_bit, small, B},
-        {"CHUNKING PIPELINING", seven_bit, large, B},
+        {"CHUNKING PIPELINING", seven_bit, 0, D},
+        {"CHUNKING PIPELINING", seven_bit, small, D}, // 354 comes with the replies to RCPT
+        {"CHUNKING PIPELINING", seven_bit, large, B}, // a refusal is known while it is under way
         {"CHUNKING PIPELINING 8BITMIME", eight_bit_mime, large, B},
         {"CHUNKING", seven_bit, 0, B},
         {"CHUNKING", seven_bit, small, B}, // one chunk, and no wait for 354
@@ -37,6 +38,7 @@ TEST(ContentWay, Table) { // SC-075, SC-076
         {"CHUNKING 8BITMIME", eight_bit_mime, large, D},
         {"CHUNKING BINARYMIME", binary_mime, small, B},
         {"CHUNKING BINARYMIME", binary_mime, large, B}, // there is no other way
+        {"CHUNKING BINARYMIME PIPELINING", binary_mime, small, B},
         {"CHUNKING BINARYMIME PIPELINING", binary_mime, large, B},
         {"BINARYMIME PIPELINING", seven_bit, small, D}, // binary alone is nothing
     };

@@ -84,5 +84,5 @@ def test_the_unit_says_what_the_configuration_relies_on(unit):
     lines = unit.splitlines()
     for line in ('Type=notify', 'User=danelaw', 'StateDirectory=danelaw danelaw/queue', 'RuntimeDirectory=danelaw',
                  'AmbientCapabilities=CAP_NET_BIND_SERVICE', 'ExecStart=/usr/bin/danelaw serve --config /etc/danelaw/danelaw.yaml',
-                 'ExecReload=/bin/kill -HUP $MAINPID'):
+                 "ExecReload=/bin/sh -c 'kill -HUP $MAINPID'"):
         assert line in lines

@@ -50,8 +50,9 @@ void log_bounced(Context& context, const store::Message& message, const std::vec
     }
 }
 
-Task<Result<void>> bounce_one(Context& context, std::string id, const store::Filter& filter, const BounceWords& words) {
-    auto message = co_await context.queue.load(id);
+Task<Result<void>> bounce_one(Context& context, std::string id, store::Numbers who, const store::Filter& filter,
+                              const BounceWords& words) {
+    auto message = co_await context.queue.load(id, std::move(who));
     if (!message) co_return fail(message.error());
     store::Record record;
     record.id = id;
@@ -86,8 +87,8 @@ Task<Result<store::Queue::Acted>> bounce(Context& context, store::Filter filter,
         total.messages += acted->messages;
         total.recipients += acted->recipients;
         total.missing = acted->missing;
-        for (const std::string& id : acted->ids) {
-            auto done = co_await bounce_one(context, id, filter, words);
+        for (std::size_t i = 0; i < acted->ids.size(); ++i) {
+            auto done = co_await bounce_one(context, acted->ids[i], std::move(acted->concerned.at(i)), filter, words);
             // Delivered or deleted meanwhile: nothing left to bounce.
             if (!done && done.error().code != Errc::stale && done.error().code != Errc::not_found)
                 trouble = done.error();

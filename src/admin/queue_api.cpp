@@ -12,6 +12,7 @@
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
+#include <optional>
 
 namespace danelaw::admin {
 namespace {
@@ -19,8 +20,8 @@ namespace {
 namespace json = boost::json;
 using Action = store::Queue::Action;
 
-constexpr std::size_t page_most = 1000;       // messages of one answer; `after` asks for the next page
-constexpr std::size_t all_recipients = 65536; // as many as a message can have
+constexpr std::size_t page_most = 1000;        // messages of one answer; `after` asks for the next page
+constexpr std::size_t recipients_most = 65536; // a message has no more
 
 std::string_view word(Action a) {
     switch (a) {
@@ -180,14 +181,17 @@ Task<http::Response> list_messages(Context& context, const http::Request& reques
     if (!known_state(f.state)) co_return problem(400, "state must be active, deferred or held");
     const auto limit = number_asked(request, "limit", page_most, page_most);
     if (!limit) co_return problem(limit.error());
-    const auto recipients = number_asked(request, "recipients", all_recipients, all_recipients);
-    if (!recipients) co_return problem(recipients.error());
+    std::optional<std::size_t> recipients; // of each message; not asked: all
+    if (request.query("recipients")) {
+        const auto asked = number_asked(request, "recipients", 0, recipients_most);
+        if (!asked) co_return problem(asked.error());
+        recipients = *asked;
+    }
     std::string after = request.query("after").value_or("");
     auto found = co_await context.queue.list(std::move(f), *limit, std::move(after));
     if (!found) co_return problem(found.error());
     json::array all;
-    for (const store::Message& m : *found)
-        all.push_back(*recipients == all_recipients ? message_view(m) : brief_view(m, *recipients));
+    for (const store::Message& m : *found) all.push_back(recipients ? brief_view(m, *recipients) : message_view(m));
     co_return json_response(200, all);
 }
 

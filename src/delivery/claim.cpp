@@ -14,7 +14,7 @@ bool gone(const Error& error) {
 // A store that can't be read just now is asked again: the job is claimed, and nobody else would come for it.
 Task<bool> Delivery::load() {
     for (auto wait = first_pause;; wait = std::min(wait * 2, longest_pause)) {
-        auto loaded = co_await agent_.parts.queue.load(start_.job.id);
+        auto loaded = co_await agent_.parts.queue.load(start_.job.id, start_.job.recipients);
         if (loaded) {
             message_ = std::move(*loaded);
             co_return true;

@@ -89,10 +89,8 @@ bool Delivery::refused_by_sts() const {
 }
 
 bool Delivery::select_pending() {
-    for (const auto number : start_.job.recipients) {
-        if (number >= message_.recipients.size()) continue;
-        if (message_.recipients[number].state == message::RecipientState::queued) pending_.push_back(number);
-    }
+    for (const auto& recipient : message_.recipients)
+        if (recipient.state == message::RecipientState::queued) pending_.insert(recipient.number);
     return !pending_.empty();
 }
 
@@ -244,7 +242,7 @@ void Delivery::fail_rest(const dane::Halt& halt, const std::string& host) {
 
 void Delivery::set_outcome(std::uint32_t number, message::Outcome outcome) {
     outcomes_[number] = std::move(outcome);
-    std::erase(pending_, number);
+    pending_.erase(number);
 }
 
 void Delivery::learn_signal() {
@@ -267,9 +265,9 @@ void Delivery::learn_signal() {
 
 // Why this message was here before, when its destination was to blame and not a server's word on the message itself.
 Reason Delivery::waited_for() const {
-    for (const auto number : start_.job.recipients) {
-        if (number >= message_.recipients.size() || !message_.recipients[number].last) continue;
-        const auto reason = message_.recipients[number].last->reason;
+    for (const auto& recipient : message_.recipients) {
+        if (!recipient.last) continue;
+        const auto reason = recipient.last->reason;
         const bool nobodys = reason == Reason::none || reason == Reason::smtp_reply || reason == Reason::mail_loop ||
                              reason == Reason::policy_hold;
         if (!nobodys && !is_about_message(reason)) return reason;

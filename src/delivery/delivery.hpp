@@ -75,10 +75,10 @@ class Delivery {
     Agent::State& agent_;
     Lanes::Start start_;
     std::shared_ptr<const config::Settings> settings_;
-    store::Message message_;
+    store::Message message_; // with the recipients of this job alone
     std::string domain_;
-    Route route_;                        // of this attempt; its plan's hosts are referred to while they are tried
-    std::vector<std::uint32_t> pending_; // recipients whose fate is open in this attempt
+    Route route_;                     // of this attempt; its plan's hosts are referred to while they are tried
+    std::set<std::uint32_t> pending_; // recipients whose fate is open in this attempt
     std::map<std::uint32_t, message::Outcome> outcomes_;  // decided in this attempt
     std::map<std::uint32_t, dane::HostFailure> answers_;  // a server's temporary word, should no other host take it
     std::map<std::uint32_t, message::Outcome> temporary_; // the same as an outcome

@@ -28,7 +28,8 @@ std::vector<const message::Recipient*> Delivery::next_batch(const Channel& chann
     std::vector<const message::Recipient*> out;
     for (const auto number : pending_) {
         if (temporary_.contains(number) && answered_here_.contains(number)) continue;
-        if (out.size() < most) out.push_back(&message_.recipients[number]);
+        if (out.size() == most) break;
+        out.push_back(message_.recipient(number));
     }
     return out;
 }

@@ -57,7 +57,8 @@ Task<void> Delivery::record() {
     entry.fence = start_.job.fence;
     entry.attempts = trace_;
     for (auto& [number, outcome] : outcomes_)
-        entry.updates.push_back(update_for(message_.recipients[number], std::move(outcome)));
+        if (const auto* recipient = message_.recipient(number))
+            entry.updates.push_back(update_for(*recipient, std::move(outcome)));
     const Millis age = agent_.age_now() - message_.envelope.received_at;
     auto notices = co_await agent_.parts.reporter.notices(message_, entry.updates, agent_.now(), age);
     entry.notices = std::move(notices.messages);
@@ -130,7 +131,7 @@ void Delivery::announce(const std::vector<store::RecipientUpdate>& updates) {
         const auto& outcome = *update.outcome;
         boost::json::object fields;
         fields["id"] = message_.envelope.id;
-        fields["recipient"] = message_.recipients[update.number].address;
+        if (const auto* recipient = message_.recipient(update.number)) fields["recipient"] = recipient->address;
         fields["result"] = word(outcome.verdict);
         fields["reason"] = word(outcome.reason);
         fields["host"] = outcome.host;

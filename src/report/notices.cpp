@@ -73,7 +73,9 @@ Task<Notices> NoticeMaker::make(const store::Message& message, std::vector<store
     std::vector<NoticeRecipient> lost; // of a message without sender: nobody else can be told (DQ-022)
     for (auto& update : updates) {
         if (!update.outcome) continue;
-        const auto& recipient = message.recipients.at(update.number);
+        const auto* found = message.recipient(update.number);
+        if (found == nullptr) continue;
+        const auto& recipient = *found;
         const auto event = event_of(update, recipient, settings_, age);
         if (!event) continue;
         if (envelope.reverse_path.empty()) { // DQ-021, DQ-023: no notice about a notice

@@ -91,7 +91,7 @@ class View {
   public:
     virtual ~View() = default;
     std::vector<std::pair<std::string, std::string>> damage; // met on the way, to be set aside: id, why
-    virtual Result<Message> load(const std::string& id) = 0;
+    virtual Result<Message> load(const std::string& id, const std::optional<Numbers>& only) = 0;
     virtual Result<std::string> read(const std::string& id, std::uint32_t sequence) = 0;
     virtual Result<std::vector<Message>> list(const Filter& filter, std::size_t limit, const std::string& after) = 0;
     virtual Result<Trace> trace(const std::string& id) = 0;

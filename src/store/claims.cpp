@@ -1,87 +1,60 @@
 // A job is one (message, domain) pair; a domain's count falls when the last recipient of a pair is released.
 #include "claims.hpp"
 
-#include <algorithm>
+#include <functional>
 
 namespace danelaw::store {
+
+std::size_t Claims::KeyHash::operator()(const Key& key) const {
+    return std::hash<std::uint64_t>{}((static_cast<std::uint64_t>(key.message) << 16U) ^ key.number);
+}
 
 void Claims::claim(std::int64_t message, const std::string& domain, std::vector<Claimed> recipients) {
     if (recipients.empty()) return;
     std::scoped_lock lock(mutex_);
-    auto it = domains_.try_emplace(domain).first;
-    auto& list = messages_[message];
-    bool known = std::ranges::any_of(list, [&](const Held& h) { return h.domain == &it->first; });
-    if (!known) ++it->second.jobs;
+    auto& entry = *domains_.try_emplace(domain).first;
     for (auto r : recipients) {
-        if (std::ranges::any_of(list, [&](const Held& h) { return h.recipient.number == r.number; })) continue;
-        list.push_back({r, &it->first});
-        ++claimed_;
+        if (!recipients_.try_emplace(Key{message, r.number}, Held{r.tried, &entry}).second) continue;
+        ++entry.second.jobs[message];
         if (r.tried) ++tried_;
     }
-}
-
-void Claims::erase_from(std::vector<Held>& list, std::size_t at) {
-    Held gone = list[at];
-    list[at] = list.back();
-    list.pop_back();
-    --claimed_;
-    if (gone.recipient.tried) --tried_;
-    auto it = domains_.find(*gone.domain);
-    if (it == domains_.end()) return;
-    it->second.next_due = 0;
-    if (std::ranges::any_of(list, [&](const Held& h) { return h.domain == gone.domain; })) return;
-    if (--it->second.jobs == 0) domains_.erase(it);
+    if (entry.second.jobs.empty()) domains_.erase(domain);
 }
 
 void Claims::release(std::int64_t message, std::uint32_t number) {
     std::scoped_lock lock(mutex_);
-    auto it = messages_.find(message);
-    if (it == messages_.end()) return;
-    auto& list = it->second;
-    for (std::size_t i = 0; i < list.size(); ++i) {
-        if (list[i].recipient.number != number) continue;
-        erase_from(list, i);
-        break;
-    }
-    if (list.empty()) messages_.erase(it);
-}
-
-void Claims::release_message(std::int64_t message) {
-    std::scoped_lock lock(mutex_);
-    auto it = messages_.find(message);
-    if (it == messages_.end()) return;
-    while (!it->second.empty()) erase_from(it->second, it->second.size() - 1);
-    messages_.erase(it);
+    auto it = recipients_.find(Key{message, number});
+    if (it == recipients_.end()) return;
+    auto& [name, domain] = *it->second.domain;
+    if (it->second.tried) --tried_;
+    recipients_.erase(it);
+    domain.next_due = 0;
+    auto job = domain.jobs.find(message);
+    if (job != domain.jobs.end() && --job->second == 0) domain.jobs.erase(job);
+    if (domain.jobs.empty()) domains_.erase(domains_.find(name));
 }
 
 bool Claims::has(std::int64_t message, std::uint32_t number) const {
     std::scoped_lock lock(mutex_);
-    auto it = messages_.find(message);
-    return it != messages_.end() &&
-           std::ranges::any_of(it->second, [&](const Held& h) { return h.recipient.number == number; });
-}
-
-bool Claims::has_any(std::int64_t message) const {
-    std::scoped_lock lock(mutex_);
-    return messages_.contains(message);
+    return recipients_.contains(Key{message, number});
 }
 
 std::size_t Claims::jobs(const std::string& domain) const {
     std::scoped_lock lock(mutex_);
     auto it = domains_.find(domain);
-    return it == domains_.end() ? 0 : it->second.jobs;
+    return it == domains_.end() ? 0 : it->second.jobs.size();
 }
 
 std::vector<std::pair<std::string, std::size_t>> Claims::all_jobs() const {
     std::scoped_lock lock(mutex_);
     std::vector<std::pair<std::string, std::size_t>> all;
-    for (const auto& [name, domain] : domains_) all.emplace_back(name, domain.jobs);
+    for (const auto& [name, domain] : domains_) all.emplace_back(name, domain.jobs.size());
     return all;
 }
 
 std::pair<std::size_t, std::size_t> Claims::recipients() const {
     std::scoped_lock lock(mutex_);
-    return {claimed_, tried_};
+    return {recipients_.size(), tried_};
 }
 
 std::int64_t Claims::next_due(const std::string& domain) const {

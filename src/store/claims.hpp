@@ -21,10 +21,8 @@ class Claims {
 
     void claim(std::int64_t message, const std::string& domain, std::vector<Claimed> recipients);
     void release(std::int64_t message, std::uint32_t number);
-    void release_message(std::int64_t message);
 
     bool has(std::int64_t message, std::uint32_t number) const;
-    bool has_any(std::int64_t message) const;
     std::size_t jobs(const std::string& domain) const;
     std::vector<std::pair<std::string, std::size_t>> all_jobs() const; // by domain
     std::pair<std::size_t, std::size_t> recipients() const;            // claimed; of these tried before
@@ -37,19 +35,29 @@ class Claims {
 
   private:
     struct Domain {
-        std::size_t jobs = 0;
+        std::unordered_map<std::int64_t, std::size_t> jobs; // by message: how many of its recipients
         std::int64_t next_due = 0;
     };
-    struct Held {
-        Claimed recipient;
-        const std::string* domain = nullptr; // key of domains_
+    using Domains = std::unordered_map<std::string, Domain>;
+    struct Key {
+        std::int64_t message = 0;
+        std::uint32_t number = 0;
+        bool operator==(const Key&) const = default;
     };
-    void erase_from(std::vector<Held>& list, std::size_t at);
+    struct KeyHash {
+        std::size_t operator()(const Key& key) const;
+    };
+    struct Held {
+        bool tried = false;
+        Domains::pointer domain = nullptr;
+    };
 
+    // No list of a message's recipients is ever walked: there may be tens of thousands, claimed and released one by
+    // one.
     mutable std::mutex mutex_;
-    std::unordered_map<std::int64_t, std::vector<Held>> messages_;
-    std::unordered_map<std::string, Domain> domains_;
-    std::size_t claimed_ = 0, tried_ = 0;
+    std::unordered_map<Key, Held, KeyHash> recipients_;
+    Domains domains_;
+    std::size_t tried_ = 0;
 };
 
 } // namespace danelaw::store

@@ -5,6 +5,7 @@
 #include "crc32c.hpp"
 #include "danelaw/base/text.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace danelaw::store {
@@ -264,6 +265,11 @@ HostRange host_range(std::string_view host) {
     if (!host.starts_with('.')) return {host_key(host), host_key(host) + '\x01'};
     const auto key = host_key(host.substr(1));
     return {key + '.', key + '/'}; // the octet after the dot
+}
+
+const message::Recipient* Message::recipient(std::uint32_t number) const {
+    const auto it = std::ranges::lower_bound(recipients, number, {}, &message::Recipient::number);
+    return it == recipients.end() || it->number != number ? nullptr : &*it;
 }
 
 bool names_nothing(const Filter& f) {

@@ -63,6 +63,9 @@ inline constexpr std::int64_t set_aside = 100;
 inline bool is_open(std::int64_t code) {
     return code == 0 || code == 5;
 } // queued, held
+inline bool keeps_open(std::int64_t code) { // its message in the queue
+    return is_open(code) || code == set_aside;
+}
 
 inline std::int64_t millis(Time t) {
     return t.time_since_epoch().count();

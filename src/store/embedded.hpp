@@ -76,10 +76,12 @@ struct Batch {
 class Selection {
   public:
     struct Picked {
-        std::int64_t num = 0;
-        Message message;
+        std::int64_t num = 0, open = 0;
+        Message message;                     // whole, or its envelope alone
+        std::vector<RecipientRow> concerned; // open recipients that the filter means
     };
-    Selection(Database& db, const Claims& claims) : db_(db), claims_(claims) {}
+    enum class Reads { whole_messages, who_is_concerned };
+    Selection(Database& db, const Claims& claims, Reads reads) : db_(db), claims_(claims), reads_(reads) {}
     // The next matching messages after `cursor`, at most `limit`, looking at no more than `scan`; moves `cursor` on.
     // True when there may be more.
     bool pick(const Filter& filter, std::size_t limit, std::size_t scan, std::int64_t& cursor,
@@ -96,13 +98,23 @@ class Selection {
     Candidates candidates(const Filter& filter, std::size_t scan, std::int64_t after);
     std::optional<Candidates> by_last_attempt(const Filter& filter, std::size_t scan, std::int64_t beyond);
     Candidates scan_all(const Filter& filter, std::size_t scan, std::int64_t after);
-    std::optional<Message> matching(const Filter& filter, std::int64_t num);
+    std::optional<Picked> matching(const Filter& filter, std::int64_t num);
+    bool in_state(const std::string& state, std::int64_t num, const std::vector<RecipientRow>& rows) const;
+    Result<void> fill(Picked& picked, const Filter& filter, std::vector<RecipientRow> rows, std::string_view envelope);
     Database& db_;
     const Claims& claims_;
+    const Reads reads_;
 };
 
+// Always by number.
 std::vector<RecipientRow> rows_of(Database& db, std::int64_t num);
-Result<Message> message_of(Database& db, std::int64_t num, std::string_view envelope);
+std::vector<RecipientRow> rows_at(Database& db, std::int64_t num, Numbers numbers); // those that there are
+std::vector<RecipientRow> rows_towards(Database& db, std::int64_t num, const std::string& domain); // open ones
+// Where a message's recipients in a domain are found with less reading: no index has both.
+enum class Nearer { message, domain };
+Nearer nearer(Database& db, std::int64_t num, const std::string& domain);
+Result<Message> message_of(Database& db, std::int64_t num, std::string_view envelope,
+                           const std::optional<Numbers>& only = std::nullopt);
 std::vector<std::string> attempts_of(Database& db, std::int64_t num);
 
 // A recipient's columns that repeat what is in its last outcome.
@@ -165,13 +177,13 @@ class Embedded final : public Backend {
     void update_recipient(std::int64_t num, const RecipientRow& row);
     void close_message(std::int64_t num, std::span<const RecipientRow> rows, const std::vector<std::string>& attempts,
                        Batch& batch, ActWork::Trace trace = ActWork::Trace::keep);
-    std::uint64_t act_on(ActWork& work, const Selection::Picked& picked, Batch& batch);
+    Numbers act_on(ActWork& work, const Selection::Picked& picked, Batch& batch);
     void note_missing(ActWork& work);
 
     void claim(ClaimWork& work);
     std::vector<std::string> due_domains(const ClaimRequest& request);
     std::size_t claim_domain(const std::string& domain, ClaimWork& work, std::size_t most);
-    std::optional<Job> claim_message(const std::string& domain, std::int64_t num, std::int64_t now);
+    std::optional<Job> claim_message(const std::string& domain, std::int64_t key, std::int64_t now);
     void next_due(NextDueWork& work);
     std::int64_t unclaimed_due(const std::string& domain);
 

@@ -51,15 +51,16 @@ Result<void> Embedded::apply(ActWork& work, Batch& batch) {
     if (names_nothing(work.filter) && !work.filter.all) return {};
     if (work.cursor == 0) note_missing(work);
     bool bounce = work.action == Queue::Action::bounce;
-    Selection selection(db_, claims_);
+    Selection selection(db_, claims_, Selection::Reads::who_is_concerned);
     std::vector<Selection::Picked> picked;
     auto room = bounce ? Queue::acted_ids - work.acted.ids.size() : slice_messages;
     bool more = selection.pick(work.filter, room, slice_scan, work.next, picked);
     for (const auto& one : picked) {
         auto touched = act_on(work, one, batch);
-        if (touched == 0) continue;
+        if (touched.empty()) continue;
         ++work.slice.messages;
-        work.slice.recipients += touched;
+        work.slice.recipients += touched.size();
+        if (bounce) work.slice.concerned.push_back(std::move(touched));
         work.slice.ids.push_back(one.message.envelope.id);
     }
     bool filled = bounce && work.acted.ids.size() + work.slice.ids.size() >= Queue::acted_ids;
@@ -75,18 +76,14 @@ void Embedded::note_missing(ActWork& work) {
     }
 }
 
-// How many recipients were concerned.
-std::uint64_t Embedded::act_on(ActWork& work, const Selection::Picked& picked, Batch& batch) {
-    std::uint64_t touched = 0;
-    auto rows = rows_of(db_, picked.num);
+// The recipients that were concerned.
+Numbers Embedded::act_on(ActWork& work, const Selection::Picked& picked, Batch& batch) {
+    Numbers touched;
     std::int64_t closed = 0;
-    for (auto& row : rows) {
-        auto recipient = std::ranges::find(picked.message.recipients, row.number, &message::Recipient::number);
-        if (recipient == picked.message.recipients.end() || !is_open(row.state) || !concerns(work.filter, *recipient))
-            continue;
+    for (auto row : picked.concerned) {
         auto before = row;
         if (!change(row, work.action, millis(work.now), claims_.has(picked.num, row.number))) continue;
-        ++touched;
+        touched.push_back(row.number);
         if (work.action == Queue::Action::bounce) {
             if (!claims_.has(picked.num, row.number)) note_claimed(work, picked.message.envelope, row);
             batch.claims.push_back({picked.num, row.domain, {{row.number, row.attempts > 0}}});
@@ -101,10 +98,16 @@ std::uint64_t Embedded::act_on(ActWork& work, const Selection::Picked& picked, B
         update_recipient(picked.num, row);
     }
     if (closed == 0) return touched;
-    if (std::ranges::none_of(rows, [](const auto& r) { return is_open(r.state); })) {
+    std::vector<RecipientRow> rows;
+    auto open = picked.open - closed;
+    if (open <= 0) {
+        rows = rows_of(db_, picked.num);
+        open = std::ranges::count_if(rows, keeps_open, &RecipientRow::state);
+    }
+    if (open == 0) {
         close_message(picked.num, rows, {}, batch, work.trace);
     } else {
-        db_.run("UPDATE message SET open = open - ? WHERE num = ?", closed, picked.num);
+        db_.run("UPDATE message SET open = ? WHERE num = ?", open, picked.num);
     }
     return touched;
 }

@@ -37,10 +37,12 @@ Result<void> Embedded::apply(AddWork& work, Batch& batch) {
     if (!num) return fail(num.error());
     if (work.claiming == Claiming::later) return {};
     const auto& envelope = work.message.message.envelope;
+    const auto first_claim = batch.claims.size();
+    std::unordered_map<std::string_view, std::size_t> places; // domain → job
     for (const auto& r : work.message.message.recipients) {
         if (r.state != message::RecipientState::queued || r.next_attempt > envelope.received_at) continue;
-        auto job = std::ranges::find(work.jobs, r.domain, &Job::domain);
-        if (job == work.jobs.end()) {
+        auto [place, fresh_domain] = places.try_emplace(r.domain, work.jobs.size());
+        if (fresh_domain) {
             Job fresh;
             fresh.id = envelope.id;
             fresh.domain = r.domain;
@@ -50,12 +52,11 @@ Result<void> Embedded::apply(AddWork& work, Batch& batch) {
             fresh.reverse_path = envelope.reverse_path;
             work.jobs.push_back(std::move(fresh));
             batch.claims.push_back({*num, r.domain, {}});
-            job = work.jobs.end() - 1;
         }
-        job->recipients.push_back(r.number);
-        job->attempts = std::max(job->attempts, r.attempts);
-        auto claim = batch.claims.end() - (work.jobs.end() - job);
-        claim->recipients.push_back({r.number, r.attempts > 0});
+        auto& job = work.jobs[place->second];
+        job.recipients.push_back(r.number);
+        job.attempts = std::max(job.attempts, r.attempts);
+        batch.claims[first_claim + place->second].recipients.push_back({r.number, r.attempts > 0});
     }
     return {};
 }

@@ -48,14 +48,13 @@ std::size_t Embedded::claim_domain(const std::string& domain, ClaimWork& work, s
     auto q = db_.query(
         "SELECT key, due FROM recipient INDEXED BY recipient_due WHERE domain = ? AND state = 0 ORDER BY due", domain);
     while (q.row()) {
-        auto num = num_of(q.integer(0));
-        if (claims_.has(num, static_cast<std::uint32_t>(q.integer(0) & 65535))) continue;
+        if (claims_.has(num_of(q.integer(0)), static_cast<std::uint32_t>(q.integer(0) & 65535))) continue;
         if (q.integer(1) > now) {
             claims_.set_next_due(domain, q.integer(1));
             return taken;
         }
         if (taken == most) return taken;
-        if (auto job = claim_message(domain, num, now)) {
+        if (auto job = claim_message(domain, q.integer(0), now)) {
             work.jobs.push_back(std::move(*job));
             ++taken;
         }
@@ -64,24 +63,30 @@ std::size_t Embedded::claim_domain(const std::string& domain, ClaimWork& work, s
     return taken;
 }
 
-// All due recipients of the message in this domain make one job.
-std::optional<Job> Embedded::claim_message(const std::string& domain, std::int64_t num, std::int64_t now) {
+// All due recipients of the message in this domain make one job; `key` is one of them.
+std::optional<Job> Embedded::claim_message(const std::string& domain, std::int64_t key, std::int64_t now) {
     Job job;
+    const auto num = num_of(key);
+    bool alone = false;
     {
-        auto q = db_.query("SELECT id, received, size, sender FROM message WHERE num = ?", num);
+        auto q = db_.query("SELECT id, received, size, sender, open FROM message WHERE num = ?", num);
         if (!q.row()) return std::nullopt; // damage: a recipient without its message
         job.id = q.text(0);
         job.received_at = time_from(q.integer(1));
         job.size = static_cast<Bytes>(q.integer(2));
         job.reverse_path = q.text(3);
+        alone = q.integer(4) == 1;
     }
     job.domain = domain;
     std::int64_t due = never;
     std::vector<Claims::Claimed> claimed;
-    auto q = db_.query(
-        "SELECT key, due, attempts FROM recipient NOT INDEXED WHERE key BETWEEN ? AND ? AND state = 0 AND due <= ? "
-        "AND domain = ?",
-        key_of(num, 0), key_of(num, 65535), now, domain);
+    const auto first = alone ? key : key_of(num, 0), last = alone ? key : key_of(num, 65535);
+    const char* of_message = "SELECT key, due, attempts FROM recipient NOT INDEXED WHERE key BETWEEN ? AND ? AND state "
+                             "= 0 AND due <= ? AND domain = ?";
+    const char* of_domain = "SELECT key, due, attempts FROM recipient INDEXED BY recipient_due WHERE key BETWEEN ?1 "
+                            "AND ?2 AND state = 0 AND due <= ?3 AND domain = ?4 ORDER BY key";
+    const bool by_domain = !alone && nearer(db_, num, domain) == Nearer::domain;
+    auto q = db_.query(by_domain ? of_domain : of_message, first, last, now, domain);
     while (q.row()) {
         auto number = static_cast<std::uint32_t>(q.integer(0) & 65535);
         if (claims_.has(num, number)) continue;

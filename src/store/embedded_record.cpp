@@ -18,32 +18,13 @@ void change(RecipientRow& row, const RecipientUpdate& update) {
     if (update.outcome) row.last = encode(*update.outcome);
 }
 
+Numbers numbers_of(const std::vector<RecipientUpdate>& updates) {
+    Numbers numbers;
+    for (const auto& update : updates) numbers.push_back(update.number);
+    return numbers;
+}
+
 } // namespace
-
-std::vector<RecipientRow> rows_of(Database& db, std::int64_t num) {
-    std::vector<RecipientRow> rows;
-    auto q = db.query("SELECT key, domain, state, due, attempts, notified, address, last FROM recipient "
-                      "WHERE key BETWEEN ? AND ? ORDER BY key",
-                      key_of(num, 0), key_of(num, 65535));
-    while (q.row())
-        rows.push_back({static_cast<std::uint32_t>(q.integer(0) & 65535), q.text(1), q.integer(2), q.integer(3),
-                        q.integer(4), q.integer(5), q.text(6), q.text(7)});
-    return rows;
-}
-
-Tried tried_of(const RecipientRow& row) {
-    if (row.last.empty()) return {};
-    auto last = decode_outcome(row.last);
-    return last ? tried(std::move(*last)) : Tried{};
-}
-
-std::vector<std::string> attempts_of(Database& db, std::int64_t num) {
-    std::vector<std::string> attempts;
-    auto q =
-        db.query("SELECT json FROM attempt WHERE key BETWEEN ? AND ? ORDER BY key", key_of(num, 0), key_of(num, 65535));
-    while (q.row()) attempts.push_back(q.text(0));
-    return attempts;
-}
 
 Result<void> Embedded::apply(RecordWork& work, Batch& batch) {
     work.recorded = {};
@@ -55,11 +36,14 @@ Result<void> Embedded::apply(RecordWork& work, Batch& batch) {
         num = q.integer(0);
         open = q.integer(1);
     }
-    auto rows = rows_of(db_, num);
+    // Who is concerned is read, and all of them when the message may be done with: its trace takes them along.
+    const auto closing = std::ranges::count_if(record.updates, [](const auto& u) { return !is_open(code(u.state)); });
+    const bool last = closing >= open;
+    auto rows = last ? rows_of(db_, num) : rows_at(db_, num, numbers_of(record.updates));
     std::vector<RecipientRow*> changed;
     for (const auto& update : record.updates) {
-        auto row = std::ranges::find(rows, update.number, &RecipientRow::number);
-        if (row == rows.end() || !is_open(row->state)) {
+        auto row = std::ranges::lower_bound(rows, update.number, {}, &RecipientRow::number);
+        if (row == rows.end() || row->number != update.number || !is_open(row->state)) {
             work.recorded.stale.push_back(update.number);
             batch.released.emplace_back(num, update.number);
             continue;
@@ -80,6 +64,9 @@ Result<void> Embedded::apply(RecordWork& work, Batch& batch) {
             SqlError e{SQLITE_CONSTRAINT, added.error().detail};
             throw e;
         }
+    if (last)
+        open =
+            std::ranges::count_if(rows, keeps_open, &RecipientRow::state); // what closes a message is what its rows say
     work.recorded.removed = open == 0;
     if (work.recorded.removed) {
         close_message(num, rows, record.attempts, batch);

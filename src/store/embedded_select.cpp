@@ -14,6 +14,11 @@ bool has_open(const std::vector<RecipientRow>& rows) {
     return std::ranges::any_of(rows, [](const auto& r) { return is_open(r.state); });
 }
 
+// Are the domain's recipients all that need be read? A message's state shows in all of them.
+bool by_domain(const Filter& filter) {
+    return !filter.domain.empty() && filter.state.empty();
+}
+
 } // namespace
 
 // When few enough were left by their last attempt for that reason, or by that host; else they are met while scanning.
@@ -129,9 +134,9 @@ bool Selection::pick(const Filter& filter, std::size_t limit, std::size_t scan, 
         auto step = std::min<std::size_t>(scan, 1000);
         auto found = candidates(filter, step, cursor);
         for (auto num : found.nums) {
-            auto message = matching(filter, num);
-            if (!message) continue;
-            into.push_back({num, std::move(*message)});
+            auto picked = matching(filter, num);
+            if (!picked) continue;
+            into.push_back(std::move(*picked));
             cursor = num;
             if (--limit == 0) return true;
         }
@@ -142,60 +147,54 @@ bool Selection::pick(const Filter& filter, std::size_t limit, std::size_t scan, 
     return true;
 }
 
-std::optional<Message> Selection::matching(const Filter& filter, std::int64_t num) {
-    auto q = db_.query("SELECT id, received, sender, envelope FROM message WHERE num = ?", num);
+std::optional<Selection::Picked> Selection::matching(const Filter& filter, std::int64_t num) {
+    auto q = db_.query("SELECT id, received, sender, envelope, open FROM message WHERE num = ?", num);
     if (!q.row()) return std::nullopt;
     if (!filter.sender.empty() && !iequals(q.view(2), filter.sender)) return std::nullopt;
     if (filter.older_than && time_from(q.integer(1)) > filter.now - *filter.older_than) return std::nullopt;
-    auto rows = rows_of(db_, num);
+    auto rows = by_domain(filter) ? rows_towards(db_, num, lower(filter.domain)) : rows_of(db_, num);
     if (!has_open(rows)) return std::nullopt; // set aside
-    if (!filter.state.empty()) {
-        bool queued = false, active = false;
-        for (const auto& r : rows) {
-            if (r.state != 0) continue;
-            queued = true;
-            active = active || r.attempts == 0 || claims_.has(num, r.number);
-        }
-        if (filter.state != (active ? "active" : queued ? "deferred" : "held")) return std::nullopt;
-    }
-    auto envelope = decode_envelope(q.view(3));
-    Message message;
-    Result<void> whole;
-    if (envelope) {
-        message.envelope = std::move(*envelope);
-    } else {
-        whole = fail(envelope.error());
-    }
-    for (const auto& row : rows) {
-        if (!whole) break;
-        auto r = from_row(row);
-        if (r)
-            message.recipients.push_back(std::move(*r));
-        else
-            whole = fail(r.error());
-    }
-    if (!whole) {
+    if (!filter.state.empty() && !in_state(filter.state, num, rows)) return std::nullopt;
+    Picked picked;
+    picked.num = num;
+    picked.open = q.integer(4);
+    if (auto whole = fill(picked, filter, std::move(rows), q.view(3)); !whole) {
         damage.emplace_back(q.text(0), whole.error().detail);
         return std::nullopt;
     }
-    bool any = std::ranges::any_of(message.recipients,
-                                   [&](const auto& r) { return is_open(code(r.state)) && concerns(filter, r); });
-    if (!any) return std::nullopt;
-    return message;
+    if (picked.concerned.empty()) return std::nullopt;
+    return picked;
 }
 
-Result<Message> message_of(Database& db, std::int64_t num, std::string_view envelope) {
-    Message message;
+bool Selection::in_state(const std::string& state, std::int64_t num, const std::vector<RecipientRow>& rows) const {
+    bool queued = false, active = false;
+    for (const auto& r : rows) {
+        if (r.state != 0) continue;
+        queued = true;
+        active = active || r.attempts == 0 || claims_.has(num, r.number);
+    }
+    return state == (active ? "active" : queued ? "deferred" : "held");
+}
+
+Result<void> Selection::fill(Picked& picked, const Filter& filter, std::vector<RecipientRow> rows,
+                             std::string_view envelope) {
     auto decoded = decode_envelope(envelope);
     if (!decoded) return fail(decoded.error());
-    message.envelope = std::move(*decoded);
-    for (const auto& row : rows_of(db, num)) {
+    picked.message.envelope = std::move(*decoded);
+    const bool all = reads_ == Reads::whole_messages && !by_domain(filter);
+    for (auto& row : rows) {
+        const bool open = is_open(row.state);
+        if (!open && !all) continue;
         auto r = from_row(row);
         if (!r) return fail(r.error());
-        message.recipients.push_back(std::move(*r));
+        if (open && concerns(filter, *r)) picked.concerned.push_back(std::move(row));
+        if (all) picked.message.recipients.push_back(std::move(*r));
     }
-    if (message.recipients.empty()) return fail(Errc::damaged, "its recipients are missing");
-    return message;
+    if (all || reads_ == Reads::who_is_concerned || picked.concerned.empty()) return {};
+    auto whole = message_of(db_, picked.num, envelope);
+    if (!whole) return fail(whole.error());
+    picked.message = std::move(*whole);
+    return {};
 }
 
 } // namespace danelaw::store

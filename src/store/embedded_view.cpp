@@ -17,8 +17,8 @@ class EmbeddedView final : public View {
         db_.execute("PRAGMA query_only=ON; PRAGMA cache_size=-8192; PRAGMA temp_store=MEMORY");
     }
 
-    Result<Message> load(const std::string& id) override {
-        return reading([&] { return load_now(id); });
+    Result<Message> load(const std::string& id, const std::optional<Numbers>& only) override {
+        return reading([&] { return load_now(id, only); });
     }
     Result<std::string> read(const std::string& id, std::uint32_t sequence) override {
         return reading([&] { return read_now(id, sequence); });
@@ -64,7 +64,7 @@ class EmbeddedView final : public View {
         return error;
     }
 
-    Result<Message> load_now(const std::string& id);
+    Result<Message> load_now(const std::string& id, const std::optional<Numbers>& only);
     Result<std::string> read_now(const std::string& id, std::uint32_t sequence);
     Result<std::vector<Message>> list_now(const Filter& filter, std::size_t limit, const std::string& after);
     Result<Trace> trace_now(const std::string& id);
@@ -80,10 +80,10 @@ class EmbeddedView final : public View {
     const Claims& claims_;
 };
 
-Result<Message> EmbeddedView::load_now(const std::string& id) try {
+Result<Message> EmbeddedView::load_now(const std::string& id, const std::optional<Numbers>& only) try {
     auto q = db_.query("SELECT num, envelope FROM message WHERE id = ?", id);
     if (!q.row()) return fail(Errc::not_found, "no message " + id + " in the queue");
-    auto message = message_of(db_, q.integer(0), q.view(1));
+    auto message = message_of(db_, q.integer(0), q.view(1), only);
     if (message && message->envelope.id != id) message = fail(Errc::damaged, "its envelope is another message's");
     if (!message) return fail(damaged(id, message.error()));
     return message;
@@ -112,7 +112,7 @@ Result<std::string> EmbeddedView::read_now(const std::string& id, std::uint32_t 
 }
 
 Result<std::vector<Message>> EmbeddedView::list_now(const Filter& filter, std::size_t limit, const std::string& after) {
-    Selection selection(db_, claims_);
+    Selection selection(db_, claims_, Selection::Reads::whole_messages);
     auto cursor = selection.num_after(after);
     std::vector<Selection::Picked> picked;
     selection.pick(filter, limit, std::numeric_limits<std::size_t>::max(), cursor, picked);

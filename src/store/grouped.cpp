@@ -204,6 +204,9 @@ void GroupedQueue::finish(const std::shared_ptr<Op>& op) {
         auto room = acted_ids - std::min(acted_ids, ids.size());
         auto count = static_cast<std::ptrdiff_t>(std::min(room, act->slice.ids.size()));
         ids.insert(ids.end(), act->slice.ids.begin(), act->slice.ids.begin() + count);
+        auto& concerned = act->slice.concerned;
+        if (!concerned.empty())
+            std::move(concerned.begin(), concerned.begin() + count, std::back_inserter(act->acted.concerned));
         std::ranges::move(act->slice.claimed, std::back_inserter(act->acted.claimed));
         auto& missing = act->slice.missing;
         act->acted.missing.insert(act->acted.missing.end(), missing.begin(), missing.end());

@@ -44,7 +44,7 @@ class GroupedQueue final : public Queue {
     Task<Result<std::vector<Job>>> claim(ClaimRequest request) override;
     Task<Result<Time>> next_due() override;
     void on_due(std::function<void()> wake) override;
-    Task<Result<Message>> load(std::string id) override;
+    Task<Result<Message>> load(std::string id, std::optional<Numbers> only) override;
     Task<Result<std::string>> read(std::string id, std::uint32_t sequence) override;
     Task<Result<Recorded>> record(Record record) override;
     Task<Result<void>> release(std::vector<Job> jobs) override;

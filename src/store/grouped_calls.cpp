@@ -178,9 +178,9 @@ Task<Result<void>> GroupedQueue::add_counts(std::string table,
     co_return Result<void>{};
 }
 
-Task<Result<Message>> GroupedQueue::load(std::string id) {
-    if (auto recent = recent_.load(id)) co_return std::move(*recent);
-    auto question = [&id](View& view) { return view.load(id); };
+Task<Result<Message>> GroupedQueue::load(std::string id, std::optional<Numbers> only) {
+    if (auto recent = recent_.load(id, only)) co_return std::move(*recent);
+    auto question = [&id, &only](View& view) { return view.load(id, only); };
     co_return co_await ask<Message>(delivery_reads_, std::move(question));
 }
 

@@ -3,6 +3,8 @@
 
 #include "danelaw/base/limits.hpp"
 
+#include <algorithm>
+
 namespace danelaw::store {
 
 void Recent::put(Message message, std::string content) {
@@ -27,11 +29,22 @@ void Recent::drop_oldest() {
     entries_.erase(it);
 }
 
-std::optional<Message> Recent::load(const std::string& id) const {
+std::optional<Message> Recent::load(const std::string& id, const std::optional<Numbers>& only) const {
     std::scoped_lock lock(mutex_);
     auto it = entries_.find(id);
-    if (it == entries_.end() || it->second.epoch != epoch_) return std::nullopt;
-    return it->second.message;
+    if (it == entries_.end() || it->second.epoch != epoch_ || !it->second.message) return std::nullopt;
+    const Message& whole = *it->second.message;
+    if (!only) return whole;
+    Message part;
+    part.envelope = whole.envelope;
+    Numbers numbers = *only;
+    std::ranges::sort(numbers);
+    for (auto number : numbers) {
+        const auto* recipient = whole.recipient(number);
+        if (recipient == nullptr) return std::nullopt;
+        part.recipients.push_back(*recipient);
+    }
+    return part;
 }
 
 std::optional<std::string> Recent::read(const std::string& id, std::uint32_t sequence) const {

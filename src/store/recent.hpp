@@ -17,7 +17,7 @@ class Recent {
     explicit Recent(Bytes most) : most_(most) {}
 
     void put(Message message, std::string content);
-    std::optional<Message> load(const std::string& id) const;
+    std::optional<Message> load(const std::string& id, const std::optional<Numbers>& only) const;
     // nullopt: not here; ask the database.
     std::optional<std::string> read(const std::string& id, std::uint32_t sequence) const;
     void erase(const std::string& id);

@@ -16,7 +16,7 @@
 
 namespace danelaw::store {
 
-inline constexpr std::int64_t shared_version = 3;
+inline constexpr std::int64_t shared_version = 4;
 const char* shared_step(std::int64_t version); // SQL that makes a queue of the version before into one of this
 extern const char* const shared_functions;
 
@@ -67,7 +67,8 @@ class Shared final : public Backend {
     Result<Params> message_params(const NewMessage& message, Claiming claiming, bool notice);
     void committed(Op& op);
     void act(PgConnection& c, ActWork& work);
-    std::vector<std::string> changed_by(PgConnection& c, const ActWork& work, const std::vector<std::string>& ids);
+    using Changed = std::map<std::string, Numbers>; // by message
+    Changed changed_by(PgConnection& c, const ActWork& work, const std::vector<std::string>& ids);
 
     void claim(PgConnection& c, ClaimWork& work);
     void release(PgConnection& c, const std::vector<Job>& jobs);

@@ -95,18 +95,20 @@ void Shared::act(PgConnection& c, ActWork& work) {
     bool more = ids.size() == room;
     if (!ids.empty()) work.next_id = ids.back();
     auto changed = changed_by(c, work, ids);
-    work.slice.recipients = changed.size();
-    std::ranges::sort(changed);
-    changed.erase(std::unique(changed.begin(), changed.end()), changed.end());
     work.slice.messages = changed.size();
-    work.slice.ids = std::move(changed);
+    for (auto& [id, numbers] : changed) {
+        work.slice.recipients += numbers.size();
+        std::ranges::sort(numbers);
+        work.slice.ids.push_back(id);
+        if (bounce) work.slice.concerned.push_back(std::move(numbers));
+    }
     bool filled = bounce && work.acted.ids.size() + work.slice.ids.size() >= Queue::acted_ids;
     work.slice.more = filled && more;
     work.done = filled || !more;
 }
 
-// One id for each recipient concerned.
-std::vector<std::string> Shared::changed_by(PgConnection& c, const ActWork& work, const std::vector<std::string>& ids) {
+// The recipients concerned.
+Shared::Changed Shared::changed_by(PgConnection& c, const ActWork& work, const std::vector<std::string>& ids) {
     Params p;
     p.texts(ids).number(millis(work.now));
     std::string due = "due = CASE WHEN owner IS NULL THEN least(due, $2::bigint) ELSE due END", set, where;
@@ -125,18 +127,23 @@ std::vector<std::string> Shared::changed_by(PgConnection& c, const ActWork& work
         break;
     }
     where += " AND $2::bigint IS NOT NULL" + shared_concerns(work.filter, p);
-    auto rows = c.query_once(
-        "UPDATE recipient r SET " + set + " WHERE r.id = ANY($1::text[]) AND " + where + " RETURNING r.id", p);
-    std::vector<std::string> changed;
-    for (int i = 0; i < rows.size(); ++i) changed.push_back(rows.text(i, 0));
-    if (work.action == Queue::Action::remove && !changed.empty())
-        c.query("SELECT settle($1::text[], $2::bigint)", Params().texts(changed).number(latest_));
+    auto rows = c.query_once("UPDATE recipient r SET " + set + " WHERE r.id = ANY($1::text[]) AND " + where +
+                                 " RETURNING r.id, r.number",
+                             p);
+    Changed changed;
+    std::vector<std::string> closed; // an id for each recipient
+    for (int i = 0; i < rows.size(); ++i) {
+        closed.push_back(rows.text(i, 0));
+        changed[closed.back()].push_back(static_cast<std::uint32_t>(rows.number(i, 1)));
+    }
+    if (work.action == Queue::Action::remove && !closed.empty())
+        c.query("SELECT settle($1::text[], $2::bigint)", Params().texts(closed).number(latest_));
     if (work.trace == ActWork::Trace::none)
         c.query(
             "WITH gone AS (DELETE FROM message WHERE id = ANY($1::text[]) AND finished IS NOT NULL RETURNING id), a AS "
             "(DELETE FROM attempt WHERE id IN (SELECT id FROM gone)) DELETE FROM recipient WHERE id IN (SELECT id FROM "
             "gone)",
-            Params().texts(changed));
+            Params().texts(closed));
     return changed;
 }
 

@@ -237,10 +237,11 @@ void Shared::receive(PgConnection& c, AddWork& work, Op& op) {
         return;
     }
     if (work.claiming == Claiming::later) return;
+    std::unordered_map<std::string_view, std::size_t> places; // domain → job
     for (const auto& r : work.message.message.recipients) {
         if (r.state != message::RecipientState::queued || r.next_attempt > envelope.received_at) continue;
-        auto job = std::ranges::find(work.jobs, r.domain, &Job::domain);
-        if (job == work.jobs.end()) {
+        auto [place, fresh_domain] = places.try_emplace(r.domain, work.jobs.size());
+        if (fresh_domain) {
             Job fresh;
             fresh.id = envelope.id;
             fresh.domain = r.domain;
@@ -250,10 +251,10 @@ void Shared::receive(PgConnection& c, AddWork& work, Op& op) {
             fresh.reverse_path = envelope.reverse_path;
             fresh.fence = static_cast<std::uint64_t>(fence);
             work.jobs.push_back(std::move(fresh));
-            job = work.jobs.end() - 1;
         }
-        job->recipients.push_back(r.number);
-        job->attempts = std::max(job->attempts, r.attempts);
+        auto& job = work.jobs[place->second];
+        job.recipients.push_back(r.number);
+        job.attempts = std::max(job.attempts, r.attempts);
     }
 }
 

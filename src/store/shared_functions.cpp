@@ -66,13 +66,31 @@ BEGIN
   RETURN f;
 END $$ LANGUAGE plpgsql;
 
--- Brings messages' counts of open recipients up to date; one with none is finished: its content goes, its trace stays.
+-- So many recipients of a message, which the caller has locked, are open no more: the last ones take its content along
+-- and leave its trace. Others are not looked at, save that nothing is finished by a count alone. Is it finished?
+CREATE FUNCTION closed(p_id text, p_open bigint, p_closed bigint, p_now bigint) RETURNS boolean AS $$
+DECLARE n bigint := p_open - p_closed;
+BEGIN
+  IF p_closed = 0 THEN RETURN false; END IF;
+  IF n <= 0 THEN SELECT count(*) INTO n FROM recipient WHERE id = p_id AND state IN (0, 5, 100); END IF;
+  IF n > 0 THEN
+    UPDATE message SET open = n WHERE id = p_id;
+    RETURN false;
+  END IF;
+  UPDATE message SET open = 0, finished = p_now WHERE id = p_id;
+  DELETE FROM chunk WHERE id = p_id;
+  RETURN true;
+END $$ LANGUAGE plpgsql;
+
+-- The same after an action, which names a message once for each recipient closed.
 CREATE FUNCTION settle(p_ids text[], p_now bigint) RETURNS void AS $$
-  UPDATE message m SET open = c.n, finished = CASE WHEN c.n = 0 THEN p_now END
-    FROM (SELECT i AS id, (SELECT count(*) FROM recipient r WHERE r.id = i AND r.state IN (0, 5, 100)) AS n FROM unnest(p_ids) i) c
-    WHERE m.id = c.id AND m.finished IS NULL;
-  DELETE FROM chunk c USING message m WHERE c.id = ANY(p_ids) AND m.id = c.id AND m.finished IS NOT NULL;
-$$ LANGUAGE sql;
+DECLARE one record; o bigint;
+BEGIN
+  FOR one IN SELECT i AS id, count(*) AS n FROM unnest(p_ids) i GROUP BY i ORDER BY i LOOP
+    SELECT open INTO o FROM message WHERE id = one.id AND finished IS NULL FOR UPDATE;
+    IF FOUND THEN PERFORM closed(one.id, o, one.n, p_now); END IF;
+  END LOOP;
+END $$ LANGUAGE plpgsql;
 
 -- Has this very record been made already, by a caller who did not hear the answer? Then its rows say what it says.
 CREATE FUNCTION recorded(p_id text, p_fence bigint, p_numbers bigint[], p_states bigint[], p_dues bigint[], p_lasts bytea[])
@@ -86,11 +104,11 @@ $$ LANGUAGE sql;
 CREATE FUNCTION record_outcome(p_id text, p_fence bigint, p_owner text, p_numbers bigint[], p_states bigint[], p_dues bigint[],
     p_counts bigint[], p_notified bigint[], p_lasts bytea[], p_reasons text[], p_hosts text[], p_traces bytea[], p_now bigint,
     OUT removed bigint, OUT stale bigint[]) AS $$
-DECLARE n bigint; done bigint[];
+DECLARE o bigint; n bigint; done bigint[];
 BEGIN
   removed := 0;
   PERFORM set_config('danelaw.applied', 'no', true);
-  PERFORM 1 FROM message WHERE id = p_id AND finished IS NULL FOR UPDATE;
+  SELECT open INTO o FROM message WHERE id = p_id AND finished IS NULL FOR UPDATE;
   IF NOT FOUND THEN
     removed := CASE WHEN recorded(p_id, p_fence, p_numbers, p_states, p_dues, p_lasts) THEN 1 ELSE -1 END;
     RETURN;
@@ -106,8 +124,8 @@ BEGIN
       WHERE r.id = p_id AND r.number = t.num AND r.state IN (0, 5) AND
         (CASE WHEN p_fence = 0 THEN r.owner IS NULL OR r.owner = p_owner
               ELSE r.fence = p_fence AND (r.owner IS NOT NULL OR r.due <> t.du OR r.last <> t.la) END)
-      RETURNING r.number)
-  SELECT array_agg(number) INTO done FROM u;
+      RETURNING r.number, r.state)
+  SELECT array_agg(number), count(*) FILTER (WHERE NOT state IN (0, 5)) INTO done, n FROM u;
   SELECT array_agg(x) INTO stale FROM unnest(p_numbers) x WHERE NOT x = ANY(coalesce(done, '{}'));
   IF done IS NULL AND cardinality(p_numbers) > 0 THEN
     IF recorded(p_id, p_fence, p_numbers, p_states, p_dues, p_lasts) THEN stale := NULL; ELSE removed := -1; END IF;
@@ -115,14 +133,7 @@ BEGIN
   END IF;
   PERFORM set_config('danelaw.applied', 'yes', true);
   IF cardinality(p_traces) > 0 THEN INSERT INTO attempt(id, json) SELECT p_id, unnest(p_traces); END IF;
-  SELECT count(*) INTO n FROM recipient WHERE id = p_id AND state IN (0, 5, 100);
-  IF n = 0 THEN
-    UPDATE message SET open = 0, finished = p_now WHERE id = p_id;
-    DELETE FROM chunk WHERE id = p_id;
-    removed := 1;
-  ELSE
-    UPDATE message SET open = n WHERE id = p_id AND open <> n;
-  END IF;
+  IF closed(p_id, o, n, p_now) THEN removed := 1; END IF;
 END $$ LANGUAGE plpgsql;
 
 -- Due recipients for one relay: round after round one job a domain, each domain no further than it has room. What dead
@@ -154,7 +165,9 @@ BEGIN
     chosen AS (SELECT j.id, j.domain FROM jobs j LEFT JOIN unnest(p_busy, p_used) AS b(domain, used) ON b.domain = j.domain
         WHERE j.n <= p_per_domain - coalesce(b.used, 0) ORDER BY j.n, j.due LIMIT p_limit),
     taken AS (UPDATE recipient r SET owner = p_owner, fence = f, lease = NULL
-        FROM chosen c WHERE r.id = c.id AND r.domain = c.domain AND r.state = 0 AND r.owner IS NULL AND r.due <= p_now
+        -- Queued, said so that recipient_domain serves: a server without statistics would go through all that is due again.
+        FROM chosen c WHERE r.id = c.id AND r.domain = c.domain AND r.state IN (0, 5) AND r.state <> 5 AND r.owner IS NULL
+          AND r.due <= p_now
         RETURNING r.id, r.domain, r.number, r.attempts, r.due)
     SELECT t.id, t.domain, t.number, t.attempts, t.due, f, m.received, m.size, m.sender FROM taken t JOIN message m ON m.id = t.id
       ORDER BY t.due, t.id, t.domain, t.number;

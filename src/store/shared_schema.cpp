@@ -49,7 +49,17 @@ constexpr const char* version_3 = R"sql(
 CREATE INDEX message_sender ON message(lower(sender), id) WHERE finished IS NULL;
 )sql";
 
-constexpr std::array steps{version_1, version_2, version_3};
+// A message's count of open recipients decides when it is done; before, all its recipients were counted each time.
+constexpr const char* version_4 = R"sql(
+UPDATE message m SET open = c.n FROM
+  (SELECT x.id, (SELECT count(*) FROM recipient r WHERE r.id = x.id AND r.state IN (0, 5, 100)) AS n FROM message x
+    WHERE x.finished IS NULL) c WHERE m.id = c.id AND m.open <> c.n;
+WITH done AS (UPDATE message SET finished = (extract(epoch FROM clock_timestamp()) * 1000)::bigint
+  WHERE finished IS NULL AND open = 0 RETURNING id)
+  DELETE FROM chunk WHERE id IN (SELECT id FROM done);
+)sql";
+
+constexpr std::array steps{version_1, version_2, version_3, version_4};
 static_assert(steps.size() == shared_version);
 
 } // namespace

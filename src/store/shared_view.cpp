@@ -13,8 +13,8 @@ class SharedView final : public View {
   public:
     explicit SharedView(std::string conninfo) : conninfo_(std::move(conninfo)) {}
 
-    Result<Message> load(const std::string& id) override {
-        return reading([&](PgConnection& c) { return load_now(c, id); });
+    Result<Message> load(const std::string& id, const std::optional<Numbers>& only) override {
+        return reading([&](PgConnection& c) { return load_now(c, id, only); });
     }
     Result<std::string> read(const std::string& id, std::uint32_t sequence) override {
         return reading([&](PgConnection& c) { return read_now(c, id, sequence); });
@@ -83,8 +83,9 @@ class SharedView final : public View {
         if (error.code == Errc::damaged) damage.emplace_back(id, error.detail);
         return error;
     }
-    Result<Message> message_at(PgConnection& c, const std::string& id, std::string_view envelope);
-    Result<Message> load_now(PgConnection& c, const std::string& id);
+    Result<Message> message_at(PgConnection& c, const std::string& id, std::string_view envelope,
+                               const std::optional<Numbers>& only = std::nullopt);
+    Result<Message> load_now(PgConnection& c, const std::string& id, const std::optional<Numbers>& only);
     Result<std::string> read_now(PgConnection& c, const std::string& id, std::uint32_t sequence);
     Result<std::vector<Message>> list_now(PgConnection& c, const Filter& filter, std::size_t limit,
                                           const std::string& after);
@@ -97,15 +98,21 @@ class SharedView final : public View {
     std::unique_ptr<PgConnection> connection_;
 };
 
-Result<Message> SharedView::message_at(PgConnection& c, const std::string& id, std::string_view envelope) {
+Result<Message> SharedView::message_at(PgConnection& c, const std::string& id, std::string_view envelope,
+                                       const std::optional<Numbers>& only) {
     Message message;
     auto decoded = decode_envelope(envelope);
     if (!decoded) return fail(damaged(id, decoded.error()));
     message.envelope = std::move(*decoded);
-    auto rows = c.query("SELECT number, domain, state, due, attempts, notified, address, last, owner FROM recipient "
-                        "WHERE id = $1::text "
-                        "ORDER BY number",
-                        Params().text(id));
+    constexpr const char* of_message = "SELECT number, domain, state, due, attempts, notified, address, last, owner "
+                                       "FROM recipient WHERE id = $1::text ORDER BY number";
+    constexpr const char* of_these =
+        "SELECT number, domain, state, due, attempts, notified, address, last, owner FROM recipient WHERE id = "
+        "$1::text AND number = ANY($2::bigint[]) ORDER BY number";
+    Params p;
+    p.text(id);
+    if (only) p.numbers(std::vector<std::int64_t>(only->begin(), only->end()));
+    auto rows = c.query(only ? of_these : of_message, p);
     for (int i = 0; i < rows.size(); ++i) {
         RecipientRow row{static_cast<std::uint32_t>(rows.number(i, 0)),
                          rows.text(i, 1),
@@ -120,14 +127,16 @@ Result<Message> SharedView::message_at(PgConnection& c, const std::string& id, s
         if (!rows.null(i, 8)) r->relay = rows.text(i, 8);
         message.recipients.push_back(std::move(*r));
     }
-    if (message.recipients.empty()) return fail(damaged(id, Error{Errc::damaged, "its recipients are missing"}));
+    auto missing = [&](std::uint32_t number) { return message.recipient(number) == nullptr; };
+    if (only ? std::ranges::any_of(*only, missing) : message.recipients.empty())
+        return fail(damaged(id, Error{Errc::damaged, "its recipients are missing"}));
     return message;
 }
 
-Result<Message> SharedView::load_now(PgConnection& c, const std::string& id) {
+Result<Message> SharedView::load_now(PgConnection& c, const std::string& id, const std::optional<Numbers>& only) {
     auto rows = c.query("SELECT envelope FROM message WHERE id = $1::text AND finished IS NULL", Params().text(id));
     if (rows.size() == 0) return fail(Errc::not_found, "no message " + id + " in the queue");
-    return message_at(c, id, rows.view(0, 0));
+    return message_at(c, id, rows.view(0, 0), only);
 }
 
 Result<std::string> SharedView::read_now(PgConnection& c, const std::string& id, std::uint32_t sequence) {

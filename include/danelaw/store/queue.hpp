@@ -23,8 +23,10 @@ template <class T> using Task = boost::asio::awaitable<T>;
 
 struct Message {
     message::Envelope envelope;
-    std::vector<message::Recipient> recipients;
+    std::vector<message::Recipient> recipients; // by number; not all of them where only some were loaded
+    const message::Recipient* recipient(std::uint32_t number) const; // nullptr: not among these
 };
+using Numbers = std::vector<std::uint32_t>; // of recipients
 
 // A message to be added. Small content is given whole in `content`; large content was appended before under the same
 // id.
@@ -159,7 +161,9 @@ class Queue {
     virtual Task<Result<Time>> next_due() = 0; // earliest due time of unclaimed work; Time::max() when none
     // `wake` is called, on any thread, when unclaimed work may have become due earlier: notices, flush, release.
     virtual void on_due(std::function<void()> wake) = 0;
-    virtual Task<Result<Message>> load(std::string id) = 0;
+    // With all recipients, or with these alone: then it costs what they cost, however many others there are. A number
+    // that is not there: errc::damaged.
+    virtual Task<Result<Message>> load(std::string id, std::optional<Numbers> only = std::nullopt) = 0;
     // One chunk (limits::chunk octets, the last one shorter) of the content; empty after the last. Checksum verified:
     // errc::damaged.
     virtual Task<Result<std::string>> read(std::string id, std::uint32_t sequence) = 0;
@@ -181,6 +185,7 @@ class Queue {
         std::uint64_t messages = 0, recipients = 0;
         std::vector<std::string> ids;     // the first acted_ids of the messages
         std::vector<std::string> missing; // named ids that are not in the queue
+        std::vector<Numbers> concerned;   // bounce: of each of `ids`, who is to be bounced
         bool more = false;                // bounce: `ids` is full; record those, then call again
         // bounce: what was claimed for the caller by it, who releases what can't be recorded. The shared store's claims
         // end by themselves.

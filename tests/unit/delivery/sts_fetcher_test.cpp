@@ -44,7 +44,7 @@ class Shelf final : public store::Queue {
     store::Task<Result<std::vector<store::Job>>> claim(store::ClaimRequest) override { co_return none(); }
     store::Task<Result<Time>> next_due() override { co_return none(); }
     void on_due(std::function<void()>) override {}
-    store::Task<Result<store::Message>> load(std::string) override { co_return none(); }
+    store::Task<Result<store::Message>> load(std::string, std::optional<store::Numbers>) override { co_return none(); }
     store::Task<Result<std::string>> read(std::string, std::uint32_t) override { co_return none(); }
     store::Task<Result<store::Recorded>> record(store::Record) override { co_return none(); }
     store::Task<Result<void>> release(std::vector<store::Job>) override { co_return none(); }

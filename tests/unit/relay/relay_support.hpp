@@ -37,7 +37,9 @@ class MemoryQueue final : public store::Queue {
     }
     store::Task<Result<Time>> next_due() override { co_return fail(Errc::not_found, ""); }
     void on_due(std::function<void()>) override {}
-    store::Task<Result<store::Message>> load(std::string) override { co_return fail(Errc::not_found, ""); }
+    store::Task<Result<store::Message>> load(std::string, std::optional<store::Numbers>) override {
+        co_return fail(Errc::not_found, "");
+    }
     store::Task<Result<std::string>> read(std::string, std::uint32_t) override { co_return fail(Errc::not_found, ""); }
     store::Task<Result<store::Recorded>> record(store::Record) override { co_return fail(Errc::not_found, ""); }
     store::Task<Result<void>> release(std::vector<store::Job>) override { co_return fail(Errc::not_found, ""); }

@@ -69,6 +69,28 @@ TEST(Damage, EnvelopeOfAFutureVersion) {
     expect_set_aside(d.path, ids, ids[2], "envelope");
 }
 
+// DQ-010: a count of open recipients that is too low ends no message that somebody waits for.
+TEST(Damage, AWrongCountEndsNoMessage) {
+    TempDirectory d;
+    auto opened = open(d.path);
+    ASSERT_TRUE(opened);
+    for (const bool remove : {false, true}) {
+        auto m = sample({"a@one.example", "b@two.example"});
+        ASSERT_TRUE(run(opened->queue->add(m, Claiming::later)));
+        sql(d.path, "UPDATE message SET open = 1");
+        Filter first;
+        first.domain = "one.example";
+        if (remove) {
+            EXPECT_EQ(run(opened->queue->act(Queue::Action::remove, first, at(1)))->recipients, 1U);
+        } else {
+            EXPECT_FALSE(
+                run(opened->queue->record(record_of(id_of(m), {update(0, RecipientState::delivered)})))->removed);
+        }
+        EXPECT_EQ(run(opened->queue->counts())->recipients, 1U);
+        EXPECT_TRUE(run(opened->queue->record(record_of(id_of(m), {update(1, RecipientState::delivered)})))->removed);
+    }
+}
+
 TEST(Damage, DeletedChunk) {
     TempDirectory d;
     auto ids = filled(d.path, 5);

@@ -49,6 +49,18 @@ class PostgresWorld final : public World {
         if (!opened) throw std::runtime_error(opened.error().detail);
         return std::move(opened->queue);
     }
+    // A server process tells its counts when it ends, a moment after its client has gone.
+    std::int64_t effort() override {
+        auto& server = PostgresServer::instance();
+        while (server.number(conninfo_, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
+                                        "pid <> pg_backend_pid() AND backend_type = 'client backend'") > 0) {
+        }
+        return server.number(conninfo_,
+                             "SELECT (SELECT coalesce(sum(seq_tup_read + idx_tup_fetch + n_tup_upd), 0) FROM "
+                             "pg_stat_user_tables WHERE schemaname = 'danelaw') + (SELECT "
+                             "coalesce(sum(idx_tup_read), 0) FROM pg_stat_user_indexes WHERE schemaname = "
+                             "'danelaw')");
+    }
 
   private:
     std::string conninfo_;
@@ -101,13 +113,20 @@ std::string PostgresServer::new_database() {
 }
 
 void PostgresServer::sql(const std::string& conninfo, const std::string& statement) {
+    (void)number(conninfo, statement);
+}
+
+std::int64_t PostgresServer::number(const std::string& conninfo, const std::string& question) {
     PGconn* c = PQconnectdb(conninfo.c_str());
-    PGresult* r = PQexec(c, statement.c_str());
-    auto status = PQresultStatus(r);
-    std::string error = PQerrorMessage(c);
+    PGresult* r = PQexec(c, question.c_str());
+    const auto status = PQresultStatus(r);
+    const std::string error = PQerrorMessage(c);
+    const bool row = status == PGRES_TUPLES_OK && PQntuples(r) > 0;
+    const auto answer = row ? std::strtoll(PQgetvalue(r, 0, 0), nullptr, 10) : 0;
     PQclear(r);
     PQfinish(c);
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) throw std::runtime_error(error);
+    return answer;
 }
 
 std::unique_ptr<World> postgres_world() {

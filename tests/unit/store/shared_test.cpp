@@ -173,6 +173,61 @@ TEST_F(Shared, AnOlderSchemaIsMigrated) {
     EXPECT_EQ(*run(a->queue->read(id_of(m), 0)), m.content);
 }
 
+// A count that an older version left wrong is put right; and no wrong count ends a message that somebody waits for.
+TEST_F(Shared, OpenRecipientsAreCountedAnewByAMigration) {
+    const std::vector<std::string> addresses{"x@one.example", "y@two.example"};
+    auto high = sample(addresses), low = sample(addresses), done = sample(addresses);
+    for (const auto* m : {&high, &low, &done}) ASSERT_TRUE(run(open("a")->queue->add(*m, Claiming::later)));
+    sql("UPDATE danelaw.message SET open = 7; UPDATE danelaw.recipient SET state = 1 WHERE id = '" + id_of(done) +
+        "'; UPDATE danelaw.meta SET version = 3");
+    auto a = open("a");
+    ASSERT_TRUE(a) << a.error().detail;
+    EXPECT_FALSE(run(a->queue->trace(id_of(done)))->in_queue);
+    sql("UPDATE danelaw.message SET open = 1 WHERE id = '" + id_of(low) + "'");
+    for (const auto* m : {&high, &low}) {
+        EXPECT_FALSE(run(a->queue->record(record_of(id_of(*m), {update(1, RecipientState::delivered)})))->removed);
+        EXPECT_TRUE(run(a->queue->record(record_of(id_of(*m), {update(0, RecipientState::delivered)})))->removed);
+    }
+}
+
+// Relays and an operator close recipients of one message at once: it is finished when the last is, and not before.
+TEST_F(Shared, AMessageThatAllWorkOnIsFinishedOnce) {
+    auto a = open("a"), b = open("b");
+    std::vector<std::string> addresses;
+    for (int n = 0; n < 60; ++n) addresses.push_back("x@d" + std::to_string(n) + ".example");
+    const auto m = sample(addresses);
+    ASSERT_TRUE(run(a->queue->add(m, Claiming::later)));
+    std::vector<Task<Result<Recorded>>> records;
+    for (auto* relay : {&*a, &*b}) {
+        auto jobs = run(relay->queue->claim(claim_at(at(100), 20)));
+        ASSERT_TRUE(jobs) << jobs.error().detail;
+        EXPECT_EQ(jobs->size(), 20U);
+        for (const auto& job : *jobs) {
+            auto r = record_of(job.id, {update(job.recipients.at(0), RecipientState::delivered)});
+            r.fence = job.fence;
+            records.push_back(relay->queue->record(std::move(r)));
+        }
+    }
+    std::set<std::string> rest;
+    auto listed = run(b->queue->load(id_of(m)));
+    for (const auto& r : listed->recipients)
+        if (r.relay.empty()) rest.insert(r.domain);
+    ASSERT_EQ(rest.size(), 20U);
+    auto remove_rest = [](Queue& queue, std::set<std::string> domains) -> Task<Result<Recorded>> {
+        for (const auto& domain : domains) {
+            Filter f;
+            f.domain = domain;
+            auto acted = co_await queue.act(Queue::Action::remove, std::move(f), at(200));
+            if (!acted) co_return fail(acted.error());
+        }
+        co_return Recorded{};
+    };
+    records.push_back(remove_rest(*b->queue, rest));
+    for (const auto& recorded : run_all(std::move(records))) EXPECT_TRUE(recorded) << recorded.error().detail;
+    EXPECT_EQ(run(a->queue->counts())->messages, 0U);
+    EXPECT_FALSE(run(a->queue->trace(id_of(m)))->in_queue);
+}
+
 TEST_F(Shared, AClosedRelayGivesItsLeasesBack) {
     auto a = open("a"), b = open("b");
     ASSERT_TRUE(run(a->queue->add(sample({"x@one.example"}))));

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <sqlite3.h>
 
 namespace danelaw::store {
 
@@ -88,6 +89,16 @@ Filter everything() {
 
 namespace {
 
+std::atomic<std::int64_t> sqlite_steps = 0;
+
+int count_steps(unsigned, void*, void* statement, void*) {
+    sqlite_steps += sqlite3_stmt_status(static_cast<sqlite3_stmt*>(statement), SQLITE_STMTSTATUS_VM_STEP, 1);
+    return 0;
+}
+int watch(sqlite3* db, const char**, const sqlite3_api_routines*) {
+    return sqlite3_trace_v2(db, SQLITE_TRACE_PROFILE, count_steps, nullptr);
+}
+
 class EmbeddedWorld final : public World {
   public:
     std::unique_ptr<Queue> open(std::size_t traces_most) override {
@@ -95,10 +106,12 @@ class EmbeddedWorld final : public World {
         options.directory = directory_.path;
         options.ballast = 64 << 10;
         options.traces_most = traces_most;
+        sqlite3_auto_extension(reinterpret_cast<void (*)()>(watch)); // every connection from now on, once
         auto opened = open_embedded(std::move(options));
         if (!opened) throw std::runtime_error(opened.error().detail);
         return std::move(opened->queue);
     }
+    std::int64_t effort() override { return sqlite_steps; }
 
   private:
     TempDirectory directory_;

@@ -82,6 +82,9 @@ class World {
     virtual ~World() = default;
     virtual std::unique_ptr<Queue> open(std::size_t traces_most = 100000) = 0;
     virtual std::string why_not() const { return {}; } // not empty: skip, with this reason
+    // What its database has done for queues that are closed: SQLite's steps, PostgreSQL's rows. Only differences mean
+    // anything.
+    virtual std::int64_t effort() = 0;
 };
 std::unique_ptr<World> embedded_world();
 std::unique_ptr<World> postgres_world();
@@ -93,6 +96,7 @@ class PostgresServer {
     const std::string& why() const { return why_; }
     std::string new_database(); // conninfo of an empty one
     void sql(const std::string& conninfo, const std::string& statement);
+    std::int64_t number(const std::string& conninfo, const std::string& question); // the answer's first column
 
   private:
     PostgresServer();

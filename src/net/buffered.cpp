@@ -2,6 +2,7 @@
 #include "danelaw/net/buffered.hpp"
 
 #include <algorithm>
+#include <array>
 #include <openssl/ssl.h>
 
 namespace danelaw::net {
@@ -9,6 +10,14 @@ namespace {
 
 constexpr std::size_t line_read = 8 * 1024;   // what is asked of the socket while looking for a line
 constexpr std::size_t piece_read = 64 * 1024; // and while taking content
+
+// Where every read of a thread lands before what came is kept: a buffer of its own would have to be cleared first,
+// which costs more than the copy. Nothing runs between a read's end and its caller, so no other read can get in
+// between.
+std::span<char> landing(std::size_t most) {
+    thread_local std::array<char, piece_read> octets;
+    return std::span(octets).first(std::min(most, octets.size()));
+}
 
 struct LineEndAt {
     std::size_t end = std::string::npos; // where the line's text ends
@@ -38,11 +47,9 @@ Task<Result<std::size_t>> Buffered::fill(Deadline deadline) {
         buffer_.erase(0, at_);
         at_ = 0;
     }
-    const std::size_t held = buffer_.size();
-    buffer_.resize(held + line_read);
-    const std::span<char> room(buffer_.data() + held, line_read);
-    auto got = co_await stream_.read_some(room, deadline);
-    buffer_.resize(held + (got ? *got : 0));
+    const auto came = landing(line_read);
+    auto got = co_await stream_.read_some(came, deadline);
+    if (got) buffer_.append(came.data(), *got);
     co_return got;
 }
 
@@ -80,11 +87,10 @@ Task<Result<std::string>> Buffered::read_some(std::size_t most, Deadline deadlin
         if (buffered() == 0) drop_buffered();
         co_return taken;
     }
-    std::string piece(std::min(most, piece_read), '\0');
-    auto got = co_await stream_.read_some(piece, deadline);
+    const auto came = landing(most);
+    auto got = co_await stream_.read_some(came, deadline);
     if (!got) co_return fail(std::move(got.error()));
-    piece.resize(*got);
-    co_return piece;
+    co_return std::string(came.data(), *got);
 }
 
 bool Buffered::line_buffered() const {
@@ -114,9 +120,8 @@ void Buffered::put_back(std::string_view octets) {
 bool Buffered::input_waiting() {
     if (buffered() > 0) return true;
     drop_buffered();
-    buffer_.resize(line_read);
-    auto got = stream_.read_ready(buffer_);
-    buffer_.resize(got ? *got : 0);
+    const auto came = landing(line_read);
+    if (auto got = stream_.read_ready(came)) buffer_.assign(came.data(), *got);
     return !buffer_.empty();
 }
 

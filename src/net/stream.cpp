@@ -12,6 +12,7 @@
 #include <csignal>
 #include <openssl/err.h>
 #include <sys/socket.h>
+#include <utility>
 
 namespace danelaw::net {
 
@@ -131,6 +132,10 @@ Result<std::size_t> Stream::Impl::try_write(std::string_view bytes, Until& want)
     return tls_verdict(n, want, "write");
 }
 
+bool Stream::Impl::pending() const {
+    return in_tls && SSL_has_pending(ssl.get()) == 1;
+}
+
 Task<void> Stream::Impl::yield_now_and_then() {
     if (++without_wait < steps_without_wait) co_return;
     without_wait = 0;
@@ -186,9 +191,12 @@ Task<Result<std::size_t>> Stream::read_some(std::span<char> buffer, Deadline dea
     if (auto usable = impl_->refuse_if_unusable(deadline); !usable) co_return fail(std::move(usable.error()));
     if (impl_->ended) co_return fail(Errc::closed, "connection closed by peer");
     co_await impl_->yield_now_and_then();
+    // The answer to what was just written is never there yet: to look for it is a call in vain.
+    bool look = !std::exchange(impl_->just_wrote, false) || impl_->pending();
     while (true) {
         Until want = Until::readable;
-        auto got = impl_->try_read(buffer, want);
+        auto got = look ? impl_->try_read(buffer, want) : std::size_t{0};
+        look = true;
         if (!got) {
             // A clean end leaves our direction open: the last replies may still be written.
             if (impl_->ended) co_return fail(std::move(got.error()));
@@ -204,7 +212,7 @@ Task<Result<std::size_t>> Stream::read_some(std::span<char> buffer, Deadline dea
 Task<Result<void>> Stream::wait_readable(Deadline deadline) {
     if (!impl_->socket->is_open()) co_return fail(Errc::closed, "the connection is closed already");
     if (impl_->ended) co_return fail(Errc::closed, "connection closed by peer");
-    if (impl_->in_tls && SSL_has_pending(impl_->ssl.get()) == 1) co_return Result<void>();
+    if (impl_->pending()) co_return Result<void>();
     co_return co_await impl_->socket->wait(Until::readable, deadline);
 }
 
@@ -219,6 +227,7 @@ Result<std::size_t> Stream::read_ready(std::span<char> buffer) {
 
 Task<Result<void>> Stream::write(std::string_view bytes, Deadline deadline) {
     if (auto usable = impl_->refuse_if_unusable(deadline); !usable) co_return usable;
+    impl_->just_wrote = true;
     while (!bytes.empty()) {
         Until want = Until::writable;
         auto put = impl_->try_write(bytes, want);

@@ -19,6 +19,7 @@ struct Stream::Impl {
     Result<std::size_t> tls_verdict(int returned, Until& want, std::string_view what);
     Task<Result<void>> handshake(Deadline deadline);
     Task<void> send_close_notify(Deadline deadline);
+    bool pending() const; // octets that OpenSSL has read from the socket already
     // A peer that always has octets ready must not keep others from their turn.
     Task<void> yield_now_and_then();
     Result<void> refuse_if_unusable(Deadline deadline);
@@ -35,6 +36,7 @@ struct Stream::Impl {
     bool unix_domain = false;
     bool in_tls = false; // the handshake is complete
     bool ended = false;  // the peer sent its last octet
+    bool just_wrote = false;
     int without_wait = 0;
 };
 

@@ -38,12 +38,15 @@ struct Core {
     std::string run = random_session_prefix();
 
     Bytes reserved = 0; // declared sizes of open transactions
+    Bytes room = 0;     // free on the queue's disk, as last seen
+    std::chrono::steady_clock::time_point look_again{};
     // Messages that the queue has not confirmed yet, by the time they were handed over.
     std::multimap<std::chrono::steady_clock::time_point, int> storing;
 
     std::string new_session_name() { return run + std::to_string(++sessions_made); }
     // Why MAIL with this declared size can't be taken now; nullopt: there is room (SS-024, SS-029).
-    std::optional<smtp::ServerReply> no_room(const config::Settings& settings, Bytes size) const;
+    std::optional<smtp::ServerReply> no_room(const config::Settings& settings, Bytes size);
+    Bytes free_disk(const std::string& path);
     static std::string random_session_prefix();
 };
 

@@ -20,6 +20,11 @@ bool follows_commit(const Work& work) {
            std::holds_alternative<DutyWork>(work);
 }
 
+// Somebody waits for an answer that tells of stable storage; an outcome is only written down.
+bool answer_awaited(const Work& work) {
+    return !std::holds_alternative<RecordWork>(work);
+}
+
 Bytes octets(const Work& work) {
     if (const auto* add = std::get_if<AddWork>(&work)) return add->message.content.size();
     if (const auto* append = std::get_if<AppendWork>(&work)) return append->octets.size();
@@ -53,11 +58,19 @@ bool GroupedQueue::push(std::shared_ptr<Op> op) {
     {
         std::scoped_lock lock(mutex_);
         if (stopping_) return false;
+        const auto before = waiting_now();
+        if (answer_awaited(op->work)) ++answers_awaited_;
         waiting_.push_back(std::move(op));
-        if (waiting_.size() != 1) return true;
+        const bool more_urgent = waiting_now().answer_awaited && !before.answer_awaited;
+        const bool news = awaiting_company_ ? more_urgent || waiting_.size() == enough_company : waiting_.size() == 1;
+        if (!news) return true;
     }
     wake_.notify_one();
     return true;
+}
+
+Waiting GroupedQueue::waiting_now() const {
+    return {waiting_.size(), answers_awaited_ > 0};
 }
 
 void GroupedQueue::run() {
@@ -93,14 +106,28 @@ GroupedQueue::Ops GroupedQueue::take() {
     } else {
         wake_.wait(lock, ready);
     }
+    if (!waiting_.empty()) await_company(lock);
     Ops ops;
     Bytes size = 0;
     while (!waiting_.empty() && ops.size() < batch_operations && size < batch_octets) {
-        size += octets(waiting_.front()->work);
+        const auto& work = waiting_.front()->work;
+        size += octets(work);
+        if (answer_awaited(work)) --answers_awaited_;
         ops.push_back(std::move(waiting_.front()));
         waiting_.pop_front();
     }
     return ops;
+}
+
+void GroupedQueue::await_company(std::unique_lock<std::mutex>& lock) {
+    const auto began = std::chrono::steady_clock::now();
+    const auto ago = std::chrono::duration_cast<std::chrono::microseconds>(began - last_commit_);
+    awaiting_company_ = true;
+    while (!stopping_) {
+        const auto wait = wait_for_company(waiting_now(), {last_operations_, ago});
+        if (wait.count() == 0 || wake_.wait_until(lock, began + wait) == std::cv_status::timeout) break;
+    }
+    awaiting_company_ = false;
 }
 
 void GroupedQueue::commit(const Ops& ops) {
@@ -108,6 +135,8 @@ void GroupedQueue::commit(const Ops& ops) {
     for (const auto& op : ops)
         if (!follows_commit(op->work)) writes.push_back(op.get());
     if (!writes.empty()) settle(writes);
+    last_operations_ = ops.size();
+    last_commit_ = std::chrono::steady_clock::now();
     for (const auto& op : ops)
         if (!follows_commit(op->work)) finish(op);
     for (const auto& op : ops) {
@@ -215,6 +244,7 @@ void GroupedQueue::finish(const std::shared_ptr<Op>& op) {
         if (!act->done) {
             std::scoped_lock lock(mutex_);
             waiting_.push_back(op);
+            ++answers_awaited_;
             return;
         }
     }

@@ -4,9 +4,11 @@
 #pragma once
 
 #include "backend.hpp"
+#include "danelaw/store/group_commit.hpp"
 #include "recent.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -79,6 +81,8 @@ class GroupedQueue final : public Queue {
 
     void run(); // the writer thread
     Ops take(); // empty: time for housekeeping, or stop
+    void await_company(std::unique_lock<std::mutex>& lock);
+    Waiting waiting_now() const; // under the lock
     void tidy();
     void commit(const Ops& ops);
     void settle(std::span<Op* const> batch);
@@ -94,10 +98,14 @@ class GroupedQueue final : public Queue {
     mutable std::mutex mutex_;
     std::condition_variable wake_;
     std::deque<std::shared_ptr<Op>> waiting_;
+    std::size_t answers_awaited_ = 0; // of the waiting
     std::vector<std::string> damaged_;
     std::function<void()> on_due_;
     bool stopping_ = false;
-    bool tidy_ = true; // housekeeping may have something to do
+    bool awaiting_company_ = false;
+    std::size_t last_operations_ = 0;                     // of the last commit; the writer's own
+    std::chrono::steady_clock::time_point last_commit_{}; // its end
+    bool tidy_ = true;                                    // housekeeping may have something to do
     std::atomic<std::uint64_t> commits_ = 0, operations_ = 0, failures_ = 0, last_commit_us_ = 0, commit_us_ = 0;
     std::array<std::atomic<std::uint64_t>, Stats::size_bounds.size() + 1> commits_of_size_{};
     std::array<std::atomic<std::uint64_t>, Stats::us_bounds.size() + 1> commits_of_us_{};

@@ -120,6 +120,28 @@ def test_content_that_rots_while_the_relay_runs(relay, queue):
     assert len(mx.messages) == len(mails) - 1
 
 
+def test_content_that_rots_while_it_goes_in_chunks(world, relay):
+    """DQ-011, SC-075: the first chunks are on their way when a later piece can't be read: no LAST, and no reply to wait for."""
+    domain = world.domain(insecure=True)
+    mx = domain.host(capabilities=('CHUNKING', 'PIPELINING'), replies={'RCPT': '450 4.2.0 busy'})
+    relay.start()
+    whole, rotten = [relay.send(domain.user(name), body=b'y' * 70 + b'\r\n' + b'x' * 700000 + b'\r\nlast-of-' + name.encode() + b'\r\n')
+                     for name in ('whole', 'rotten')]
+    for mail in (whole, rotten):
+        mail.wait('recipient', result='deferred')
+    relay.restart()
+    path = os.path.join(relay.config['queue']['path'], 'queue.db')
+    overwrite(path, read(path).index(b'last-of-rotten'), b'n')
+    mx.script.replies.clear()
+    relay.queue('release', '--all')
+    waiting.until(lambda: relay.listed() == [], timeout=60, what='a drained queue')
+    assert [m.sender for m in mx.messages] == [whole.sender] and mx.messages[0].data.endswith(whole.data)
+    chunks = mx.commands('BDAT')
+    assert [c.endswith(' LAST') for c in chunks].count(True) == 1       # of the whole one
+    assert len(chunks) > 12 and not mx.commands('DATA')                 # and the other had begun
+    assert any(rotten.id in w and 'checksum' in w for w in set_aside(relay))
+
+
 def test_zeroed_page(relay, queue):
     """H126: a broken structure is salvaged at the start; the broken file stays beside the new one."""
     mx, mails, path = queue

@@ -68,7 +68,7 @@ class Tree:
                 child.add('@', 'MX', f'10 mx{n % hosts}.hosts.test.')
             else:
                 child.add('@', 'MX', f'10 mx.{child.name}')
-                self._host(child, 'mx', f'127.25.{2 + n // 250}.{1 + n % 250}', tlsa)
+                self._host(child, 'mx', self.address(n), tlsa)
         if hosts:
             children.append(shared)
         for child in children:
@@ -76,6 +76,11 @@ class Tree:
         Server(work / 'child', CHILD, children)
         Server(work / 'parent', PARENT, [top])
         self.anchor = 'test. IN DS ' + zone.ds_text('test.', 'ecdsa')
+
+    @staticmethod
+    def address(n):
+        """Of the MX host of domain n, where each has its own."""
+        return f'127.25.{2 + n // 250}.{1 + n % 250}'
 
     @staticmethod
     def _zone(top, name):

@@ -2,10 +2,10 @@
 // a fixed rate.
 //
 //   smtp_bench load --to ADDRESS --port N --out F --connections N --messages N --size OCTETS --domains N
-//                   [--rate PER-SECOND] [--tls yes]
+//                   [--rate PER-SECOND] [--tls yes] [--first-domain N] [--first-number N]
 //
-// Message n goes to rcpt@d<n mod domains>.test. MAIL, RCPT and DATA are pipelined, connections are kept. Writes F:
-// "NUMBER BEGUN-NS ACCEPTED-NS" for each message; any refusal ends the run.
+// Message n goes to rcpt@d<first-domain + n mod domains>.test, numbered first-number + n. MAIL, RCPT and DATA are
+// pipelined, connections are kept. Writes F: "NUMBER BEGUN-NS ACCEPTED-NS" for each message; any refusal ends the run.
 #include "peer.hpp"
 
 #include <memory>
@@ -18,6 +18,7 @@ struct Options {
     std::string to = "127.0.0.1", out;
     int port = 2525;
     std::size_t connections = 1, messages = 1, size = 1024, domains = 1;
+    std::size_t first_domain = 0, first_number = 0;
     double rate = 0;
     bool tls = false;
 };
@@ -149,7 +150,8 @@ void Load::answer(Sender& s, int code, std::string_view line) {
         if (++s.replies < 3) break;
         s.peer.queue("From: <bench@sender.test>\r\nTo: <rcpt@example.test>\r\nSubject: number " +
                      std::to_string(s.number) + "\r\nDate: Thu, 01 Jan 2026 00:00:00 +0000\r\nMessage-ID: <" +
-                     std::to_string(s.number) + "@load.test>\r\nX-Bench: " + std::to_string(s.number) + "\r\n\r\n");
+                     std::to_string(s.number) +
+                     "@load.test>\r\nX-Bench: " + std::to_string(options_.first_number + s.number) + "\r\n\r\n");
         s.peer.queue_tail(body_);
         s.state = State::content;
         break;
@@ -179,8 +181,8 @@ void Load::begin(Sender& s) {
     s.replies = 0;
     s.state = State::envelope;
     times_[s.number].begun = now();
-    s.peer.queue("MAIL FROM:<bench@sender.test>\r\nRCPT TO:<rcpt@d" + std::to_string(s.number % options_.domains) +
-                 ".test>\r\nDATA\r\n");
+    s.peer.queue("MAIL FROM:<bench@sender.test>\r\nRCPT TO:<rcpt@d" +
+                 std::to_string(options_.first_domain + s.number % options_.domains) + ".test>\r\nDATA\r\n");
 }
 
 void Load::send(Sender& s) {
@@ -215,6 +217,8 @@ int run_load(int argc, char** argv) {
         if (name == "--messages") options.messages = std::stoul(value);
         if (name == "--size") options.size = std::stoul(value);
         if (name == "--domains") options.domains = std::stoul(value);
+        if (name == "--first-domain") options.first_domain = std::stoul(value);
+        if (name == "--first-number") options.first_number = std::stoul(value);
         if (name == "--rate") options.rate = std::stod(value);
         if (name == "--tls") options.tls = value == "yes";
     }

@@ -1,17 +1,19 @@
 // The mail hosts of the benchmark: one process that takes mail for every address of the network namespace, counts each
 // message once, and tells what it cost in connections and handshakes.
 //
-//   smtp_bench sink --certificate F --key F --out F [--port 25] [--expect N] [--latency-ms N]
+//   smtp_bench sink --certificate F --key F --out F [--port 25] [--expect N] [--latency-ms N] [--late ADDRESS=MS]...
+//                   [--silent ADDRESS]
 //
-// Prints "ready", then "done" once N different messages have arrived. At SIGTERM it writes F: a line of totals, then
+// Prints "ready", then "done" once messages 0 to N - 1 have arrived. --late: so much latency at that address; --silent:
+// a host that takes connections and says nothing. At SIGTERM it writes F: a line of totals, then
 // "NUMBER ARRIVED-NS CONNECTION" for each message. The latency is a round trip's: a reply leaves so long after its
 // command came; commands that came together are answered together.
 #include "peer.hpp"
 
 #include <algorithm>
+#include <arpa/inet.h>
 #include <csignal>
 #include <cstring>
-#include <deque>
 #include <map>
 #include <memory>
 #include <netinet/in.h>
@@ -31,6 +33,8 @@ struct Options {
     int port = 25;
     std::size_t expect = 0;
     std::int64_t latency = 0;
+    std::map<std::string, std::int64_t> late; // by address
+    std::string silent;
 };
 
 struct Session {
@@ -43,6 +47,7 @@ struct Session {
     std::uint64_t octets = 0;
     bool tls_next = false; // STARTTLS was said: the handshake begins once 220 is out
     bool ends = false;     // QUIT was said
+    std::int64_t latency = 0;
 };
 
 struct Arrival {
@@ -51,10 +56,18 @@ struct Arrival {
 };
 
 struct Late {
-    std::int64_t due;
     std::uint64_t session;
     std::string text;
 };
+
+std::string local_address(int fd) {
+    sockaddr_in at{};
+    socklen_t size = sizeof at;
+    char text[INET_ADDRSTRLEN] = "";
+    if (getsockname(fd, reinterpret_cast<sockaddr*>(&at), &size) == 0)
+        inet_ntop(AF_INET, &at.sin_addr, text, sizeof text);
+    return text;
+}
 
 class Sink {
   public:
@@ -79,7 +92,7 @@ class Sink {
     Poll poll_;
     std::uint64_t next_id_ = 1;
     std::unordered_map<std::uint64_t, std::unique_ptr<Session>> sessions_;
-    std::deque<Late> late_;
+    std::multimap<std::int64_t, Late> late_; // by when it is due
     std::vector<Arrival> arrivals_;
     std::unordered_set<std::uint64_t> seen_;
     std::uint64_t handshakes_ = 0, clear_ = 0, octets_ = 0;
@@ -103,7 +116,7 @@ void Sink::run() {
     std::vector<epoll_event> events(512);
     for (;;) {
         const int n =
-            poll_.wait(events.data(), static_cast<int>(events.size()), late_.empty() ? -1 : late_.front().due);
+            poll_.wait(events.data(), static_cast<int>(events.size()), late_.empty() ? -1 : late_.begin()->first);
         for (int i = 0; i < n; ++i) {
             void* tag = events[static_cast<std::size_t>(i)].data.ptr;
             if (tag == &signal_tag) return write_results();
@@ -128,6 +141,10 @@ void Sink::accept_all(int listener) {
         sessions_[s.id] = std::move(session);
         open_most_ = std::max(open_most_, sessions_.size());
         poll_.add(fd, &s);
+        const auto at = local_address(fd);
+        const auto late = options_.late.find(at);
+        s.latency = late == options_.late.end() ? options_.latency : late->second;
+        if (at == options_.silent) continue;
         reply(s, "220 sink.test ESMTP\r\n");
         send(s);
     }
@@ -216,7 +233,7 @@ void Sink::arrived(Session& s) {
     if (at == std::string::npos) return; // no message of the load: a notice, say
     const auto number = std::strtoull(s.head.c_str() + at + field.size(), nullptr, 10);
     arrivals_.push_back({number, s.id, now()});
-    seen_.insert(number);
+    if (number < options_.expect) seen_.insert(number);
     if (!told_ && seen_.size() == options_.expect) {
         told_ = true;
         std::puts("done");
@@ -225,28 +242,27 @@ void Sink::arrived(Session& s) {
 }
 
 void Sink::reply(Session& s, std::string text) {
-    if (options_.latency == 0)
+    if (s.latency == 0)
         s.peer.queue(text);
     else
-        late_.push_back({now() + options_.latency, s.id, std::move(text)});
+        late_.insert({now() + s.latency, {s.id, std::move(text)}});
 }
 
 void Sink::send(Session& s) {
     const auto step = s.peer.flush();
     if (step == Peer::Step::closed) return drop(s);
-    if (s.tls_next && step == Peer::Step::done && options_.latency == 0) {
+    if (s.tls_next && step == Peer::Step::done && s.latency == 0) {
         s.tls_next = false;
         s.in.clear();
         s.peer.begin_tls(context_, true);
     }
-    if (s.ends && step == Peer::Step::done && options_.latency == 0) return drop(s);
+    if (s.ends && step == Peer::Step::done && s.latency == 0) return drop(s);
     poll_.watch(s.peer, &s);
 }
 
 void Sink::send_late() {
-    while (!late_.empty() && late_.front().due <= now()) {
-        auto one = std::move(late_.front());
-        late_.pop_front();
+    while (!late_.empty() && late_.begin()->first <= now()) {
+        auto one = std::move(late_.extract(late_.begin()).mapped());
         const auto found = sessions_.find(one.session);
         if (found == sessions_.end()) continue;
         auto& s = *found->second;
@@ -291,6 +307,10 @@ int run_sink(int argc, char** argv) {
         if (name == "--port") options.port = std::stoi(value);
         if (name == "--expect") options.expect = std::stoul(value);
         if (name == "--latency-ms") options.latency = std::stoll(value) * 1000000;
+        if (name == "--silent") options.silent = value;
+        const auto equals = value.find('=');
+        if (name == "--late" && equals != std::string::npos)
+            options.late[value.substr(0, equals)] = std::stoll(value.substr(equals + 1)) * 1000000;
     }
     Sink(std::move(options)).run();
     return 0;

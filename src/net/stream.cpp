@@ -212,6 +212,7 @@ Task<Result<std::size_t>> Stream::read_some(std::span<char> buffer, Deadline dea
 Task<Result<void>> Stream::wait_readable(Deadline deadline) {
     if (!impl_->socket->is_open()) co_return fail(Errc::closed, "the connection is closed already");
     if (impl_->ended) co_return fail(Errc::closed, "connection closed by peer");
+    impl_->just_wrote = false; // what is there when this returns is read without another wait, cancelled or not
     if (impl_->pending()) co_return Result<void>();
     co_return co_await impl_->socket->wait(Until::readable, deadline);
 }

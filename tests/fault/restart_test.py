@@ -11,12 +11,18 @@ RESTARTS = 3
 CLIENTS = 4
 
 
+@pytest.fixture
+def sockets(relay):
+    held = activation.Sockets(relay, '127.0.0.1:2525')
+    yield held
+    held.close()
+
+
 @pytest.mark.slow
-def test_restarts_lose_no_connection(world, relay):
+def test_restarts_lose_no_connection(world, relay, sockets):
     domain = world.domain()
     mx = domain.host(tlsa=['3 1 1'])
     relay.configure(queue={'retry': ['1s']})
-    sockets = activation.Sockets(relay, '127.0.0.1:2525')
     relay.start()
     with load.running(relay, [domain.user()], CLIENTS, timeout=60 * waiting.SLOW) as clients:
         for _ in range(RESTARTS):
@@ -29,4 +35,3 @@ def test_restarts_lose_no_connection(world, relay):
     assert len(clients.troubles) >= RESTARTS
     assert set(clients.refused) <= {421}
     clients.assert_kept_once(relay, mx)
-    sockets.close()

@@ -327,5 +327,35 @@ TEST(Stream, CancelledTaskEndsByItsErrorPaths) {
     run(io, cancelled());
 }
 
+// The client's command arrives, the server is stopped, and only then the reader's turn comes.
+Task<void> answer_then_read(Stream& s, Wakeup& stopped, std::string& got) {
+    (void)co_await s.write("220 hello", soon());
+    if (!co_await s.wait_readable(soon())) co_return;
+    (void)co_await stopped.wait(soon());
+    std::array<char, 16> buffer;
+    if (auto n = co_await s.read_some(buffer, soon())) got.assign(buffer.data(), *n);
+}
+
+Task<bool> cancelled_with_input() {
+    Pair pair = co_await connected_pair();
+    const auto executor = co_await boost::asio::this_coro::executor;
+    TaskGroup group(executor, [](const std::string&, const std::string&) {});
+    Wakeup stopped(executor);
+    std::string got;
+    group.spawn("session", answer_then_read(pair.server, stopped, got));
+    (void)co_await pair.client.write("EHLO", soon());
+    (void)co_await pause_until(deadline_after(20ms)); // it is in its second wait
+    group.cancel_all();
+    co_await group.join();
+    EXPECT_EQ(got, "EHLO");
+    EXPECT_TRUE(pair.server.is_open()); // the last word can still be said (SS-027)
+    co_return true;
+}
+
+TEST(Stream, CancelledTaskReadsWhatIsThere) {
+    boost::asio::io_context io;
+    run(io, cancelled_with_input());
+}
+
 } // namespace
 } // namespace danelaw::net

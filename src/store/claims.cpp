@@ -1,9 +1,35 @@
 // A job is one (message, domain) pair; a domain's count falls when the last recipient of a pair is released.
 #include "claims.hpp"
 
+#include <algorithm>
 #include <functional>
+#include <string_view>
 
 namespace danelaw::store {
+
+std::vector<Job> due_jobs(const Message& added) {
+    const auto& envelope = added.envelope;
+    std::vector<Job> jobs;
+    std::unordered_map<std::string_view, std::size_t> places; // domain → job
+    for (const auto& r : added.recipients) {
+        if (r.state != message::RecipientState::queued || r.next_attempt > envelope.received_at) continue;
+        auto [place, fresh_domain] = places.try_emplace(r.domain, jobs.size());
+        if (fresh_domain) {
+            Job fresh;
+            fresh.id = envelope.id;
+            fresh.domain = r.domain;
+            fresh.received_at = envelope.received_at;
+            fresh.due = r.next_attempt;
+            fresh.size = envelope.content.size;
+            fresh.reverse_path = envelope.reverse_path;
+            jobs.push_back(std::move(fresh));
+        }
+        auto& job = jobs[place->second];
+        job.recipients.push_back(r.number);
+        job.attempts = std::max(job.attempts, r.attempts);
+    }
+    return jobs;
+}
 
 std::size_t Claims::KeyHash::operator()(const Key& key) const {
     return std::hash<std::uint64_t>{}((static_cast<std::uint64_t>(key.message) << 16U) ^ key.number);

@@ -2,6 +2,8 @@
 // its claims end with it. Written by the writer thread, asked by readers too: locked.
 #pragma once
 
+#include "danelaw/store/queue.hpp"
+
 #include <cstdint>
 #include <mutex>
 #include <string>
@@ -11,6 +13,9 @@
 #include <vector>
 
 namespace danelaw::store {
+
+// Pure: what a message just added has due at once, a job for each domain; who adds it claims them in the same step.
+std::vector<Job> due_jobs(const Message& added);
 
 class Claims {
   public:

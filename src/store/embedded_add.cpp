@@ -36,27 +36,13 @@ Result<void> Embedded::apply(AddWork& work, Batch& batch) {
     auto num = insert(work.message, batch);
     if (!num) return fail(num.error());
     if (work.claiming == Claiming::later) return {};
-    const auto& envelope = work.message.message.envelope;
-    const auto first_claim = batch.claims.size();
-    std::unordered_map<std::string_view, std::size_t> places; // domain → job
-    for (const auto& r : work.message.message.recipients) {
-        if (r.state != message::RecipientState::queued || r.next_attempt > envelope.received_at) continue;
-        auto [place, fresh_domain] = places.try_emplace(r.domain, work.jobs.size());
-        if (fresh_domain) {
-            Job fresh;
-            fresh.id = envelope.id;
-            fresh.domain = r.domain;
-            fresh.received_at = envelope.received_at;
-            fresh.due = r.next_attempt;
-            fresh.size = envelope.content.size;
-            fresh.reverse_path = envelope.reverse_path;
-            work.jobs.push_back(std::move(fresh));
-            batch.claims.push_back({*num, r.domain, {}});
-        }
-        auto& job = work.jobs[place->second];
-        job.recipients.push_back(r.number);
-        job.attempts = std::max(job.attempts, r.attempts);
-        batch.claims[first_claim + place->second].recipients.push_back({r.number, r.attempts > 0});
+    work.jobs = due_jobs(work.message.message);
+    for (const auto& job : work.jobs) {
+        auto& claim = batch.claims.emplace_back();
+        claim.num = *num;
+        claim.domain = job.domain;
+        for (auto number : job.recipients)
+            claim.recipients.push_back({number, work.message.message.recipient(number)->attempts > 0});
     }
     return {};
 }

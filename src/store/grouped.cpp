@@ -58,19 +58,18 @@ bool GroupedQueue::push(std::shared_ptr<Op> op) {
     {
         std::scoped_lock lock(mutex_);
         if (stopping_) return false;
-        const auto before = waiting_now();
-        if (answer_awaited(op->work)) ++answers_awaited_;
-        waiting_.push_back(std::move(op));
-        const bool more_urgent = waiting_now().answer_awaited && !before.answer_awaited;
-        const bool news = awaiting_company_ ? more_urgent || waiting_.size() == enough_company : waiting_.size() == 1;
+        line_up(op);
+        const bool urgent = answer_awaited(op->work) && answers_awaited_ == 1; // the first that is
+        const bool news = awaiting_company_ ? urgent || waiting_.size() == enough_company : waiting_.size() == 1;
         if (!news) return true;
     }
     wake_.notify_one();
     return true;
 }
 
-Waiting GroupedQueue::waiting_now() const {
-    return {waiting_.size(), answers_awaited_ > 0};
+void GroupedQueue::line_up(std::shared_ptr<Op> op) {
+    if (answer_awaited(op->work)) ++answers_awaited_;
+    waiting_.push_back(std::move(op));
 }
 
 void GroupedQueue::run() {
@@ -124,7 +123,7 @@ void GroupedQueue::await_company(std::unique_lock<std::mutex>& lock) {
     const auto ago = std::chrono::duration_cast<std::chrono::microseconds>(began - last_commit_);
     awaiting_company_ = true;
     while (!stopping_) {
-        const auto wait = wait_for_company(waiting_now(), {last_operations_, ago});
+        const auto wait = wait_for_company({waiting_.size(), answers_awaited_ > 0}, {last_operations_, ago});
         if (wait.count() == 0 || wake_.wait_until(lock, began + wait) == std::cv_status::timeout) break;
     }
     awaiting_company_ = false;
@@ -243,8 +242,7 @@ void GroupedQueue::finish(const std::shared_ptr<Op>& op) {
         act->cursor_id = act->next_id;
         if (!act->done) {
             std::scoped_lock lock(mutex_);
-            waiting_.push_back(op);
-            ++answers_awaited_;
+            line_up(op);
             return;
         }
     }

@@ -77,12 +77,12 @@ class GroupedQueue final : public Queue {
     template <class W> Task<Result<W>> write(W work);
     template <class T, class F> Task<Result<T>> ask(ReadLane& lane, F question);
     bool push(std::shared_ptr<Op> op);
+    void line_up(std::shared_ptr<Op> op); // under the lock
     void set_aside(std::string id, std::string why);
 
     void run(); // the writer thread
     Ops take(); // empty: time for housekeeping, or stop
     void await_company(std::unique_lock<std::mutex>& lock);
-    Waiting waiting_now() const; // under the lock
     void tidy();
     void commit(const Ops& ops);
     void settle(std::span<Op* const> batch);

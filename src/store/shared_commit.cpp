@@ -237,25 +237,8 @@ void Shared::receive(PgConnection& c, AddWork& work, Op& op) {
         return;
     }
     if (work.claiming == Claiming::later) return;
-    std::unordered_map<std::string_view, std::size_t> places; // domain → job
-    for (const auto& r : work.message.message.recipients) {
-        if (r.state != message::RecipientState::queued || r.next_attempt > envelope.received_at) continue;
-        auto [place, fresh_domain] = places.try_emplace(r.domain, work.jobs.size());
-        if (fresh_domain) {
-            Job fresh;
-            fresh.id = envelope.id;
-            fresh.domain = r.domain;
-            fresh.received_at = envelope.received_at;
-            fresh.due = r.next_attempt;
-            fresh.size = envelope.content.size;
-            fresh.reverse_path = envelope.reverse_path;
-            fresh.fence = static_cast<std::uint64_t>(fence);
-            work.jobs.push_back(std::move(fresh));
-        }
-        auto& job = work.jobs[place->second];
-        job.recipients.push_back(r.number);
-        job.attempts = std::max(job.attempts, r.attempts);
-    }
+    work.jobs = due_jobs(work.message.message);
+    for (auto& job : work.jobs) job.fence = static_cast<std::uint64_t>(fence);
 }
 
 void Shared::send(PgConnection& c, RecordWork& work) {

@@ -12,6 +12,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <utility>
 
 namespace danelaw::report {
 
@@ -22,17 +23,18 @@ namespace {
 constexpr Millis gather = std::chrono::seconds(1); // so long sessions are gathered into one write
 constexpr Millis after_failure = std::chrono::seconds(10);
 constexpr Seconds least_ttl{60}, most_ttl{3600};
-constexpr std::size_t lookups = 50; // at a time
+constexpr std::size_t lookups = 50;          // at a time
+constexpr std::size_t written_at_once = 200; // destinations
 constexpr std::size_t most_known = 20000;
 
 } // namespace
 
 struct TlsCounter::Impl {
     Impl(boost::asio::any_io_executor e, store::Queue& q, resolver::Resolver& r, log::Log& l, const Clock& c)
-        : executor(e), queue(q), resolver(r), log(l), clock(c), wakeup(e),
-          tasks(e, [&l](const std::string& task, const std::string& what) {
+        : executor(e), queue(q), resolver(r), log(l), clock(c), complain([&l](const auto& task, const auto& what) {
               l.event(log::Level::error, "bug", {{"task", task}, {"text", what}});
-          }) {}
+          }),
+          wakeup(e), tasks(e, complain) {}
 
     // One destination on one day.
     struct Waiting {
@@ -159,21 +161,47 @@ struct TlsCounter::Impl {
         co_return co_await queue.add_counts(tables::counts, std::move(counts));
     }
 
+    // One of those that are written at once.
+    struct Writing {
+        Place place;
+        Waiting waiting;
+        std::string problem;
+    };
+    Task<void> write_one(Writing& one) {
+        auto done = co_await keep(one.place, one.waiting);
+        if (!done) one.problem = done.error().detail;
+    }
+
+    // Side by side, so that they share the store's commits: in turn each would pay for its own.
+    Task<bool> write_all(std::vector<Writing> places) { // false: the store refuses
+        net::TaskGroup group(executor, complain);
+        for (auto& one : places) group.spawn("tls counters", write_one(one));
+        co_await group.join();
+        std::size_t failed = 0;
+        for (auto& one : places) {
+            if (one.problem.empty()) continue;
+            if (failed++ == 0)
+                log.event(log::Level::warn, "tls-report",
+                          {{"domain", one.place.second}, {"text", "sessions not counted yet: " + one.problem}});
+            give_back(one.place, std::move(one.waiting));
+        }
+        co_return failed == 0;
+    }
+
     enum class Unknown { ask, keep };
     Task<bool> write(Unknown unknown) { // false: the store refuses
+        std::vector<Writing> next;
         for (const auto& place : places()) {
             const auto reports =
                 unknown == Unknown::ask ? look(place.second) : known_of(place.second).value_or(Known::Reports::unclear);
             if (reports == Known::Reports::asking && unknown == Unknown::ask) continue;
             auto waiting = take(place);
             if (waiting.counts.empty() || reports == Known::Reports::unwanted) continue; // TR-004
-            auto done = co_await keep(place, waiting);
-            if (done) continue;
-            log.event(log::Level::warn, "tls-report",
-                      {{"domain", place.second}, {"text", "sessions not counted yet: " + done.error().detail}});
-            give_back(place, std::move(waiting));
-            co_return false;
+            next.push_back({place, std::move(waiting), {}});
+            if (next.size() < written_at_once) continue;
+            if (!co_await write_all(std::exchange(next, {}))) co_return false;
         }
+        if (!next.empty() && !co_await write_all(std::move(next))) co_return false;
         forget_old_days();
         co_return true;
     }
@@ -196,6 +224,7 @@ struct TlsCounter::Impl {
     resolver::Resolver& resolver;
     log::Log& log;
     const Clock& clock;
+    net::TaskGroup::OnException complain;
 
     std::mutex mutex; // of the two that follow
     std::map<Place, Waiting> pending;

@@ -81,6 +81,18 @@ TEST(TlsCounter, AStopWaitsForNoAnswer) { // TR-020: kept; the record at report 
     EXPECT_TRUE(world.resolver.asked.empty());
 }
 
+TEST(TlsCounter, ManyDestinationsShareCommits) { // one after the other each would take three
+    World world;
+    constexpr int destinations = 300;
+    for (int n = 0; n < destinations; ++n) world.count(session("d" + std::to_string(n) + ".test"));
+    const auto before = world.queue->stats().commits;
+    world.run(world.counter->save());
+    EXPECT_LT(world.queue->stats().commits - before, destinations / 2u);
+    EXPECT_EQ(world.run(world.queue->scan(tables::counts, "")).value().size(), std::size_t{destinations});
+    EXPECT_EQ(world.run(world.queue->scan(tables::domains, "")).value().size(), std::size_t{destinations});
+    EXPECT_EQ(world.run(world.queue->scan(tables::policies, "")).value().size(), std::size_t{destinations});
+}
+
 TEST(TlsCounter, AFailedLookupIsNoNo) { // TR-003: the record at report time decides
     World world;
     world.resolver.fail("a.test");

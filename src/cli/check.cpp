@@ -84,6 +84,7 @@ Result<Report> run_check(const config::Settings& settings, const delivery::Check
     };
     boost::asio::co_spawn(io, examine(router, tls, sts, delivery::channel_rules(settings), request), done);
     io.run();
+    (*scratch)->queue().stop(); // its threads still let go of the loop's executor
     return answer;
 }
 

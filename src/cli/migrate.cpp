@@ -48,6 +48,7 @@ Result<std::uint64_t> run(Queue& from, Queue& to, Progress& progress) {
     };
     boost::asio::co_spawn(io, move_all(from, to, progress), std::move(ended));
     io.run();
+    for (Queue* queue : {&from, &to}) queue->stop(); // their threads still let go of the loop's executor
     return moved;
 }
 

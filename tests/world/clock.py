@@ -15,14 +15,15 @@ PRELOAD = ':'.join([FAKETIME, 'libc.so.6', 'libstdc++.so.6'])
 @functools.cache
 def sanitized(binary):
     with open(binary, 'rb') as f:
-        return b'__asan_init' in f.read()
+        octets = f.read()
+    return b'__asan_init' in octets or b'__tsan_init' in octets
 
 
 class Clock:
     def __init__(self, relay, offset='+0'):
         """offset as faketime writes it: "-14d", "+6m", "+3600". For a relay that is started after this."""
         if sanitized(world_relay.binary()):
-            pytest.skip('libfaketime and AddressSanitizer call each other at start-up, before either is ready')
+            pytest.skip('libfaketime and a sanitizer call each other at start-up, before either is ready')
         self.file = os.path.join(relay.work, 'clock')
         self.set(offset)
         relay.environment.update(LD_PRELOAD=PRELOAD, FAKETIME_TIMESTAMP_FILE=self.file, FAKETIME_NO_CACHE='1',

@@ -115,8 +115,9 @@ class Backend {
     virtual void serve(Op& op) = 0;
     // Gives up the ballast when the disk is full; true when that may have helped.
     virtual bool make_room() { return false; }
-    // One short step of cleaning up in an idle moment; true when more is to be done.
-    virtual bool housekeep() = 0;
+    // One short step of cleaning up in an idle moment, after `rested` without work. When is the next to be done: zero,
+    // at once; more, after so long a rest; nullopt, when there was work again.
+    virtual std::optional<Millis> housekeep(Millis rested) = 0;
     // After a failed fsync nothing more is written (DQ-003).
     virtual bool failed() const = 0;
     virtual Result<std::unique_ptr<View>> view() = 0;

@@ -139,7 +139,7 @@ class Embedded final : public Backend {
     Result<void> commit(std::span<Op* const> batch) override;
     void serve(Op& op) override;
     bool make_room() override;
-    bool housekeep() override;
+    std::optional<Millis> housekeep(Millis rested) override;
     bool failed() const override { return failed_; }
     std::vector<std::string> known_damage() override { return aside_; }
     Result<std::unique_ptr<View>> view() override;

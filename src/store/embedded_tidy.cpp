@@ -9,6 +9,8 @@ namespace {
 
 constexpr std::int64_t spare_pages = 1024; // 4 MiB stay free for the next mail
 constexpr std::int64_t purge_step = 500;
+// Emptying the log costs three fsyncs: between messages that come one by one it would cost more than they do.
+constexpr Millis log_rests{1000};
 
 } // namespace
 
@@ -25,10 +27,11 @@ bool Embedded::make_room() {
     return dropped || rc == SQLITE_OK;
 }
 
-bool Embedded::housekeep() {
-    if (failed_) return false;
+std::optional<Millis> Embedded::housekeep(Millis rested) {
+    if (failed_) return std::nullopt;
     try {
-        if (purge_history() || shrink()) return true;
+        if (purge_history() || shrink()) return Millis{0};
+        if (rested < log_rests) return log_rests;
         sqlite3_busy_timeout(db_.handle(), 0); // a reader at work: another time
         int rc = sqlite3_wal_checkpoint_v2(db_.handle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
         SqlError e{rc == SQLITE_OK ? rc : sqlite3_extended_errcode(db_.handle()), "checkpoint"};
@@ -38,10 +41,10 @@ bool Embedded::housekeep() {
     } catch (const SqlError& e) {
         if (db_.in_transaction()) sqlite3_exec(db_.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
         (void)broken(e);
-        return false;
+        return std::nullopt;
     }
     if (!ballast_) ballast_ = directory_.fill_ballast(options_.ballast);
-    return false;
+    return std::nullopt;
 }
 
 bool Embedded::purge_history() {

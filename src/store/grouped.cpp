@@ -12,7 +12,7 @@ namespace {
 // A batch is bounded so that its commit stays short (about 10 ms) and its transaction small.
 constexpr std::size_t batch_operations = 512;
 constexpr Bytes batch_octets = 16 << 20;
-constexpr auto idle = std::chrono::milliseconds(20); // without work for so long: clean up a little
+constexpr Millis idle{20}; // without work for so long: clean up a little
 
 bool follows_commit(const Work& work) {
     return std::holds_alternative<ClaimWork>(work) || std::holds_alternative<NextDueWork>(work) ||
@@ -73,11 +73,12 @@ void GroupedQueue::line_up(std::shared_ptr<Op> op) {
 }
 
 void GroupedQueue::run() {
+    tidy_after_ = idle;
     while (true) {
         Ops ops = take();
         if (!ops.empty()) {
             commit(ops);
-            tidy_ = true;
+            tidy_after_ = idle;
             continue;
         }
         {
@@ -90,18 +91,20 @@ void GroupedQueue::run() {
 
 // Step after step until somebody wants something.
 void GroupedQueue::tidy() {
+    const Millis rested = tidy_after_.value_or(idle);
     while (true) {
-        tidy_ = !backend_->failed() && backend_->housekeep();
+        tidy_after_ = backend_->failed() ? std::nullopt : backend_->housekeep(rested);
+        if (tidy_after_ != Millis{0}) return;
         std::scoped_lock lock(mutex_);
-        if (!tidy_ || stopping_ || !waiting_.empty()) return;
+        if (stopping_ || !waiting_.empty()) return;
     }
 }
 
 GroupedQueue::Ops GroupedQueue::take() {
     std::unique_lock lock(mutex_);
     auto ready = [this] { return stopping_ || !waiting_.empty(); };
-    if (tidy_ && !backend_->failed()) {
-        wake_.wait_for(lock, idle, ready);
+    if (tidy_after_ && !backend_->failed()) {
+        wake_.wait_for(lock, *tidy_after_, ready);
     } else {
         wake_.wait(lock, ready);
     }

@@ -105,7 +105,7 @@ class GroupedQueue final : public Queue {
     bool awaiting_company_ = false;
     std::size_t last_operations_ = 0;                     // of the last commit; the writer's own
     std::chrono::steady_clock::time_point last_commit_{}; // its end
-    bool tidy_ = true;                                    // housekeeping may have something to do
+    std::optional<Millis> tidy_after_;                    // so long a rest; nullopt: nothing to do. The writer's own
     std::atomic<std::uint64_t> commits_ = 0, operations_ = 0, failures_ = 0, last_commit_us_ = 0, commit_us_ = 0;
     std::array<std::atomic<std::uint64_t>, Stats::size_bounds.size() + 1> commits_of_size_{};
     std::array<std::atomic<std::uint64_t>, Stats::us_bounds.size() + 1> commits_of_us_{};

@@ -36,7 +36,7 @@ class Shared final : public Backend {
 
     Result<void> commit(std::span<Op* const> batch) override;
     void serve(Op& op) override;
-    bool housekeep() override;
+    std::optional<Millis> housekeep(Millis rested) override;
     bool failed() const override { return false; } // the server decides about its disk; we connect again
     bool sure_of(const std::vector<Job>& jobs) const override;
     std::size_t relays() const override { return heartbeat_->relays(); }

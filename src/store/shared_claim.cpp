@@ -117,8 +117,8 @@ Result<void> Shared::renew(PgConnection& c, const std::vector<Job>& jobs) {
     return {};
 }
 
-bool Shared::housekeep() {
-    if (Steady::now() < next_tidy_) return false;
+std::optional<Millis> Shared::housekeep(Millis /*rested*/) {
+    if (Steady::now() < next_tidy_) return std::nullopt;
     next_tidy_ = Steady::now() + std::chrono::seconds(10);
     try {
         auto& c = connection();
@@ -130,7 +130,7 @@ bool Shared::housekeep() {
     } catch (const PgError& e) {
         lost(e);
     }
-    return false;
+    return std::nullopt;
 }
 
 bool Shared::purge(PgConnection& c) {

@@ -22,6 +22,16 @@ std::string since(const json::object& o, std::string_view key, Time now) {
     return t ? age_text(seconds_between(*t, now)) : "-";
 }
 
+// A server's reply holds its code and status already; our own words don't.
+std::string said_of(const json::object& o) {
+    const std::string code = text_of(o, "code"), enhanced = text_of(o, "enhanced"), text = text_of(o, "text");
+    if (text.empty() || (!code.empty() && text.starts_with(code))) return text;
+    std::string out;
+    for (const auto& word : {code, enhanced})
+        if (!word.empty()) out += word + " ";
+    return out + text;
+}
+
 void render_last(std::ostream& out, const json::object& last) {
     const std::string reason = text_of(last, "reason"), host = text_of(last, "host");
     out << text_of(last, "result");
@@ -72,9 +82,7 @@ void render_attempt(std::ostream& out, const json::object& a) {
         out << "\n";
     }
     out << "    result  " << text_of(a, "result") << " " << text_of(a, "reason") << "\n";
-    if (const std::string said = text_of(a, "text"); !said.empty()) {
-        out << "    said    " << text_of(a, "code") << " " << text_of(a, "enhanced") << " " << said << "\n";
-    }
+    if (const std::string said = said_of(a); !said.empty()) out << "    said    " << said << "\n";
 }
 
 } // namespace

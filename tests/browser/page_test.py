@@ -87,6 +87,7 @@ def test_what_a_remote_server_says_stays_text(browser, mixed):
         page.sees('<img src=x onerror=')
         assert page.script('return window.pwned') is None
         assert page.all('main img') == [] and page.all('main script') == []
+    assert '450 4.2.0 450' not in page.text
     page.picture('hostile')
     assert page.complaints() == []
     # The policy of the page: even code that got in would not run.

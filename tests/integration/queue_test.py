@@ -152,6 +152,7 @@ def test_queue_show_and_trace(relay, stuck):
     assert trace.status == 0
     for word in ('450', 'busy', 'mx.'):
         assert word in trace.out
+    assert '450 4.' in trace.out and '450 4.' not in trace.out.split('450 4.', 1)[1].splitlines()[0]  # its reply, once
     assert relay.queue('show', 'no-such-id').status == 1
     assert relay.queue('trace', 'no-such-id').status == 1
 

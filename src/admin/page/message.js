@@ -4,7 +4,7 @@ import { actionBar } from './actions.js';
 import { fill, h, icon } from './dom.js';
 import { card, head, loading, problem } from './parts.js';
 import { attemptStory } from './story.js';
-import { ago, badge, count, levelBadge, meaning, remedy, size, next } from './words.js';
+import { ago, badge, count, levelBadge, meaning, remedy, said, size, next } from './words.js';
 
 function recipient(r) {
   const last = r.last;
@@ -12,7 +12,7 @@ function recipient(r) {
     h('div', { class: 'line' }, badge(r.state), h('strong', { class: 'who' }, r.address),
       last?.result === 'delivered' && levelBadge(last.tls_level),
       h('span', { class: 'when' }, r.attempts > 0 && count(r.attempts, 'attempt'), r.attempts > 0 && r.next_attempt && ' · ', r.next_attempt && next(r.next_attempt))),
-    last && h('p', { class: 'said' }, last.host && h('span', { class: 'host' }, last.host, ': '), [last.code, last.enhanced].filter(Boolean).join(' '), ' ', last.text),
+    last && h('p', { class: 'said' }, last.host && h('span', { class: 'host' }, last.host, ': '), said(last)),
     last?.reason && h('p', {}, meaning(last.reason)),
     last?.reason && remedy(last.reason) && h('p', { class: 'remedy' }, h('strong', {}, 'What helps: '), remedy(last.reason)));
 }

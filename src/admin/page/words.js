@@ -30,6 +30,12 @@ export function next(time) {
   return s <= 0 ? 'due now' : `next in ${age(s)}`;
 }
 
+// A server's reply holds its code and status already; our own words don't.
+export function said({ code, enhanced, text }) {
+  if (code && text?.startsWith(String(code))) return text;
+  return [code, enhanced, text].filter(Boolean).join(' ');
+}
+
 export function size(octets) {
   for (const [unit, n] of [['MiB', 1 << 20], ['KiB', 1 << 10]]) if (octets >= n) return `${(octets / n).toFixed(1)} ${unit}`;
   return `${octets} B`;

@@ -5,6 +5,7 @@
 #include "danelaw/policy/verdict.hpp"
 
 #include <fmt/format.h>
+#include <utility>
 
 namespace danelaw::delivery {
 namespace {
@@ -12,6 +13,10 @@ namespace {
 // Their replies stay below what every socket buffers, so that we can't wait for each other (SC-053); and no more than
 // these are sent in vain when one is refused.
 constexpr std::size_t chunks_in_flight = 32;
+
+Error not_asked_for(const smtp::Reply& reply) {
+    return {Errc::parse, fmt::format("a reply that answers nothing: {} {}", reply.code, reply.text())};
+}
 
 } // namespace
 
@@ -42,7 +47,7 @@ Task<void> ContentSender::write(std::string_view octets) {
 
 Task<ContentSent> ContentSender::by_data() {
     co_await dotted();
-    if (!sent_.lost) co_await take_answer();
+    if (!sent_.lost && !sent_.answer) co_await take_answer();
     co_return std::move(sent_);
 }
 
@@ -53,6 +58,7 @@ Task<ContentSent> ContentSender::empty_data() {
     co_return std::move(sent_);
 }
 
+// The last piece and the dot go out as one.
 Task<void> ContentSender::dotted() {
     smtp::DotStuffer stuffer;
     std::string out;
@@ -60,14 +66,27 @@ Task<void> ContentSender::dotted() {
         auto piece = co_await next_piece();
         if (!piece) co_return give_up(piece.error());
         if (piece->empty()) break;
-        stuffer.feed(*piece, out);
-        co_await write(out);
-        out.clear();
+        if (!out.empty()) co_await write(std::exchange(out, {}));
         if (sent_.lost) co_return;
+        stuffer.feed(*piece, out);
     }
     stuffer.finish(out);
+    if (!channel_.quiet()) co_return co_await answered_too_early();
     co_await write(out);
     sent_.ended = !sent_.lost;
+}
+
+// What is said before the dot can be a refusal, but it accepts nothing: a reply too many, of before, must not be taken
+// for the answer to the content (SC-058).
+Task<void> ContentSender::answered_too_early() {
+    auto reply = co_await channel_.read_reply(net::deadline_after(rules_.command_timeout));
+    channel_.close(); // in the midst of the content
+    if (!reply)
+        sent_.lost = reply.error();
+    else if (policy::on_reply(policy::Stage::end_of_data, *reply).then == policy::Then::go_on)
+        sent_.lost = not_asked_for(*reply);
+    else
+        sent_.answer = std::move(*reply);
 }
 
 Task<ContentSent> ContentSender::by_bdat() {
@@ -99,6 +118,13 @@ Task<void> ContentSender::send_chunk(std::string chunk) {
     const std::size_t most = channel_.offered.pipelining ? chunks_in_flight : 1;
     while (!over() && unanswered_ > 0 && (unanswered_ >= most || !channel_.quiet())) co_await take_answer();
     if (over()) co_return;
+    // With no chunk in flight nothing can be an answer to one: it would be taken for that to this (SC-058).
+    if (unanswered_ == 0 && !channel_.quiet()) {
+        auto reply = co_await channel_.read_reply(net::deadline_after(rules_.command_timeout));
+        sent_.lost = reply ? not_asked_for(*reply) : reply.error();
+        channel_.close();
+        co_return;
+    }
     co_await write(chunk);
     if (!sent_.lost) ++unanswered_;
 }

@@ -28,6 +28,7 @@ class ContentSender {
   private:
     Task<Result<std::string>> next_piece();
     Task<void> dotted();
+    Task<void> answered_too_early();
     Task<void> chunks();
     Task<void> send_chunk(std::string chunk);
     Task<void> take_answer();

@@ -25,6 +25,7 @@ Task<void> Delivery::run() {
         co_await give_back();
         co_return;
     }
+    co_await let_go_of_others();
     if (holds_back(agent_.holds, message_, domain_)) {
         co_await hold("held on arrival by the operator of this relay");
         co_return;
@@ -92,6 +93,17 @@ bool Delivery::select_pending() {
     for (const auto& recipient : message_.recipients)
         if (recipient.state == message::RecipientState::queued) pending_.insert(recipient.number);
     return !pending_.empty();
+}
+
+// Who was held or closed between claim and load: a claim kept here would keep him from ever being claimed again.
+Task<void> Delivery::let_go_of_others() {
+    auto others = start_.job;
+    std::erase_if(others.recipients, [this](auto number) { return pending_.contains(number); });
+    if (others.recipients.empty()) co_return;
+    std::erase_if(start_.job.recipients, [this](auto number) { return !pending_.contains(number); });
+    std::vector<store::Job> jobs;
+    jobs.push_back(std::move(others));
+    (void)co_await agent_.parts.queue.release(std::move(jobs));
 }
 
 // A destination at rest is not asked for every message; but the last attempt before giving up is a real one (DQ-017),

@@ -39,6 +39,7 @@ class Delivery {
     Task<bool> still_ours(Patience patience);
     Task<void> give_back();
     bool select_pending();
+    Task<void> let_go_of_others();
     bool must_try() const;
     Task<void> route_and_try();
     bool refused_by_sts() const;

@@ -48,7 +48,7 @@ Task<std::optional<Delivery::Next>> Delivery::hand_over(Channel channel, const d
         Result<std::unique_ptr<Content>> content;
         if (!unfit) {
             content = co_await content_for(needs, channel);
-            if (!content) unfit = not_convertible(host, content.error());
+            unfit = content ? cannot_take(channel, host, needs) : not_convertible(host, content.error()); // SC-071
         }
         if (unfit) {
             attempt.reason = unfit->reason;
@@ -148,6 +148,9 @@ Task<Result<std::unique_ptr<Content>>> Delivery::content_for(Needs& needs, const
         if (piece->empty()) break;
         whole += *piece;
     }
+    if (whole.size() != message_.envelope.content.size) // DQ-011: a part of it is no message
+        co_return fail(Errc::damaged,
+                       fmt::format("{} of {} octets are there", whole.size(), message_.envelope.content.size));
     auto converted = message::to_seven_bit(whole);
     if (!converted) co_return fail(converted.error());
     needs.body = Body::seven_bit;

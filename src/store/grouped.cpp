@@ -245,8 +245,11 @@ void GroupedQueue::finish(const std::shared_ptr<Op>& op) {
         act->cursor_id = act->next_id;
         if (!act->done) {
             std::scoped_lock lock(mutex_);
-            line_up(op);
-            return;
+            if (!stopping_) {
+                line_up(op);
+                return;
+            }
+            act->acted.more = true; // a million of them would keep a stop waiting
         }
     }
     if (auto resume = std::exchange(op->resume, nullptr)) resume(); // from here on the op is the caller's

@@ -69,7 +69,8 @@ class Channel {
     void close() { io_.stream().close(); }
     bool is_open() { return io_.stream().is_open(); }
     // Nothing may be waiting to be read before a command: a stale 421, an unasked reply, an end (H107, H111).
-    bool quiet() { return io_.stream().is_open() && !io_.input_waiting(); }
+    // An end shows only when one tries to read.
+    bool quiet() { return !io_.input_waiting() && io_.stream().is_open(); }
 
     const dane::HostPlan& host() const { return host_; }
     const Endpoint& endpoint() const { return endpoint_; }

@@ -75,8 +75,8 @@ struct AgentTest : testing::Test {
         std::filesystem::remove_all(directory);
     }
 
-    // A message to a domain that does not exist.
-    Task<std::vector<store::Job>> add(Time due, store::Claiming claiming) {
+    // A message to somebody of a domain that does not exist; `greylisted`: and to another, who was put off before.
+    Task<std::vector<store::Job>> add(Time due, store::Claiming claiming, bool greylisted = false) {
         store::NewMessage mail;
         auto& envelope = mail.message.envelope;
         envelope.received_at = clock.now();
@@ -87,6 +87,12 @@ struct AgentTest : testing::Test {
         r.domain = "nowhere.example";
         r.next_attempt = due;
         mail.message.recipients = {r};
+        if (greylisted) {
+            r.number = 1;
+            r.last.emplace();
+            r.last->reason = Reason::smtp_reply;
+            mail.message.recipients.push_back(r);
+        }
         mail.content = "Subject: x\r\n\r\nbody\r\n";
         auto jobs = co_await queue->add(std::move(mail), claiming);
         EXPECT_TRUE(jobs);
@@ -142,6 +148,29 @@ TEST_F(AgentTest, ABugCostsAnAttempt) {
     });
     EXPECT_EQ(log.count("bug"), 1u);
     EXPECT_EQ(reporter.asked, 2);
+    EXPECT_EQ(log.count("removed"), 1u);
+}
+
+// Held while its job waits for its turn, then released: it must not have been forgotten, claimed and with nobody.
+TEST_F(AgentTest, WhoIsHeldBetweenClaimAndAttemptComesBackWhenReleased) { // DQ-006
+    watch = [this](const Event& e) {
+        if (e.name != "recipient" || log.count("recipient") != 1) return;
+        const auto let_go = [](AgentTest& t) -> Task<void> {
+            store::Filter all;
+            all.domain = "nowhere.example";
+            EXPECT_EQ((co_await t.queue->act(store::Queue::Action::release, all, t.clock.now()))->recipients, 1u);
+            t.agent->wake(Agent::Wake::due);
+        };
+        asio::co_spawn(io, let_go(*this), [](std::exception_ptr) {});
+    };
+    play([](AgentTest& t) -> Task<void> {
+        auto jobs = co_await t.add(t.clock.now(), store::Claiming::now, true);
+        store::Filter filter;
+        filter.reason = "smtp-reply";
+        EXPECT_EQ((co_await t.queue->act(store::Queue::Action::hold, filter, t.clock.now()))->recipients, 1u);
+        t.agent->accepted(std::move(jobs));
+    });
+    EXPECT_EQ(log.count("recipient"), 2u);
     EXPECT_EQ(log.count("removed"), 1u);
 }
 

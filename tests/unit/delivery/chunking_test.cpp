@@ -45,6 +45,18 @@ TEST(Chunking, ContentAsItIs) { // SC-075: exact counts, no stuffing, one LAST
     EXPECT_TRUE(run.result.channel_usable);
 }
 
+TEST(Chunking, AReplyTooManyIsNoAnswerToTheContent) { // SC-058: with DATA, 354 would tell them apart
+    const std::string twice = "250 ok\r\n250 ok";
+    for (const auto& c :
+         {dialogue(stepwise, {twice}, {"554 5.7.1 no"}), dialogue(pipelined, {twice}, {"250 chunk", "554 5.7.1 no"})}) {
+        const auto run = play(c);
+        EXPECT_EQ(run.of(0), Verdict::deferred);
+        EXPECT_EQ(run.seen.content, "");
+        EXPECT_FALSE(run.result.possible_duplicate);
+        EXPECT_FALSE(run.result.channel_usable);
+    }
+}
+
 TEST(Chunking, ManyChunks) { // SC-053, SC-075: more than are ever in flight
     const auto c = dialogue(pipelined, {"250 ok"}, std::vector<std::string>(70, "250 chunk"));
     const auto run = play(c);

@@ -124,6 +124,17 @@ TEST(Transaction, DataAcceptedThoughNobodyWas) { // SC-052: the dot alone, nobod
     EXPECT_EQ(run.seen.content, "");
 }
 
+TEST(Transaction, AWordBeforeTheDotAcceptsNothing) { // SC-058: a reply too many must not be taken for the answer
+    const auto stray = play({with_replies(pipelining, {"250 ok"}, "250 ok", "354 go\r\n250 2.0.0 ok", "554 5.7.1 no")});
+    EXPECT_EQ(stray.of(0), Verdict::deferred);
+    EXPECT_FALSE(stray.result.channel_usable);
+    EXPECT_FALSE(stray.result.possible_duplicate);
+    const auto full = play({with_replies(pipelining, {"250 ok"}, "250 ok", "354 go\r\n552 5.3.4 too large", "250 ok")});
+    EXPECT_EQ(full.of(0), Verdict::bounced);
+    EXPECT_EQ(full.result.recipients[0].enhanced, "5.3.4");
+    EXPECT_FALSE(full.result.channel_usable); // in the midst of the content
+}
+
 TEST(Transaction, MailRefusedYetTheRestAccepted) { // SC-052: MAIL 550 yet RCPT 250 and DATA 354
     auto script = with_replies(pipelining, {"250 ok"}, "550 5.7.1 no", "354 go", "250 ok");
     const auto run = play({script});

@@ -58,6 +58,7 @@ Task<Delivery::Next> Delivery::try_address(const dane::HostPlan& host, Endpoint 
     // A pooled connection that had gone stale is no attempt (H107, SC-060), and BDAT refused says nothing of the
     // message: once more for each, over a new connection, under the same plan.
     using enum Pool::Reuse;
+    co_await record_delivered();
     for (const auto reuse : {allowed, fresh_only, fresh_only}) {
         Attempt attempt;
         attempt.host = &host;

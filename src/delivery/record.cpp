@@ -93,6 +93,31 @@ Task<void> Delivery::record() {
     }
 }
 
+// Before another address is asked, which may take minutes: who has the message already must not get it again should we
+// die meanwhile (DQ-005). Failures wait for the end, one notice for all (DQ-025).
+Task<void> Delivery::record_delivered() {
+    store::Record entry;
+    entry.id = message_.envelope.id;
+    entry.fence = start_.job.fence;
+    entry.attempts = trace_;
+    for (const auto& [number, outcome] : outcomes_)
+        if (const auto* recipient = message_.recipient(number); recipient && outcome.verdict == Verdict::delivered)
+            entry.updates.push_back(update_for(*recipient, outcome));
+    if (entry.updates.empty()) co_return;
+    const Millis age = agent_.age_now() - message_.envelope.received_at;
+    auto notices = co_await agent_.parts.reporter.notices(message_, entry.updates, agent_.now(), age);
+    entry.notices = std::move(notices.messages);
+    const auto updates = entry.updates;
+    if (!co_await agent_.parts.queue.record(std::move(entry))) co_return; // with the others, at the end
+    announce(updates);
+    if (notices.announce) notices.announce();
+    trace_.clear();
+    for (const auto& update : updates) {
+        outcomes_.erase(update.number);
+        std::erase(start_.job.recipients, update.number);
+    }
+}
+
 // Whatever went wrong may have been on the way to a notice: who was refused is tried again too, so that the sender
 // hears of it.
 Task<void> Delivery::after_bug(std::string what) {

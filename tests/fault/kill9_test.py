@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from world import load, waiting
+from world import load, smtpd, waiting
 
 KILLS = 24
 CLIENTS = 4
@@ -83,3 +83,21 @@ def test_kill_between_the_remote_250_and_our_commit(world, relay):
     relay.queue('flush', '--all')
     waiting.until(lambda: relay.listed() == [], what='an empty queue')
     assert 1 <= len(mx.messages) <= 2
+
+
+def test_whoever_has_it_is_recorded_before_the_next_host_is_asked(world, relay):
+    """DQ-005: one host takes it for one recipient only, the other says nothing for minutes; the kill repeats no delivery."""
+    relay.configure(queue={'retry': ['1s']})
+    domain = world.domain(insecure=True)
+    first = domain.host(preference=10, replies={'RCPT later': '450 4.2.0 not now'})
+    silent = domain.host('mx2', preference=20, replies={'banner': smtpd.HANG})
+    mail = relay.send([domain.user('now'), domain.user('later')])
+    waiting.until(lambda: silent.connections > 0, what='the second host asked')
+    assert mail.wait('recipient', result='delivered')['recipient'] == domain.user('now')
+    relay.kill9()
+    first.script.replies.clear()
+    relay.start()
+    waiting.until(lambda: relay.listed() == [], timeout=60, what='an empty queue')
+    assert [m.recipients for m in first.messages] == [(domain.user('now'),), (domain.user('later'),)]
+    trace = relay.queue('trace', mail.id, '--json').json['attempts']
+    assert [a['host'].split('.')[0] for a in trace] == ['mx', 'mx'] and trace[0]['recipients']['delivered'] == 1

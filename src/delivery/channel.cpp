@@ -112,6 +112,8 @@ Task<void> Channel::quit() {
 std::string identity_of(const dane::HostPlan& host, const Endpoint& endpoint, const ChannelRules& rules) {
     std::string out = fmt::format("{}|{}|{}|{}|{}", endpoint.text(), word(host.requirement), host.sni,
                                   host.min_protocol, host.ca_file);
+    using enum dane::Requirement;
+    if (host.requirement == pkix || host.requirement == mta_sts) out += "|" + host.name.text(); // that was verified
     for (const auto& source : rules.source_addresses) out += "|" + source.text();
     auto records = host.records;
     std::sort(records.begin(), records.end());

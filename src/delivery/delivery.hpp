@@ -68,6 +68,7 @@ class Delivery {
     void set_outcome(std::uint32_t number, message::Outcome outcome);
 
     Task<void> record();
+    Task<std::optional<store::Recorded>> write(store::Record entry);
     Task<void> record_delivered();
     store::RecipientUpdate update_for(const message::Recipient& recipient, message::Outcome outcome);
     void announce(const std::vector<store::RecipientUpdate>& updates);

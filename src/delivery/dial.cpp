@@ -56,10 +56,13 @@ Task<std::expected<Channel, ChannelFailure>> Delivery::open(const dane::HostPlan
 
 Task<Delivery::Next> Delivery::try_address(const dane::HostPlan& host, Endpoint endpoint) {
     // A pooled connection that had gone stale is no attempt (H107, SC-060), and BDAT refused says nothing of the
-    // message: once more for each, over a new connection, under the same plan.
-    using enum Pool::Reuse;
+    // message: once more for each, over a new connection, under the same plan; and again for as long as a server that
+    // ends each connection early answers for somebody.
     co_await record_delivered();
-    for (const auto reuse : {allowed, fresh_only, fresh_only}) {
+    answered_here_.clear();
+    auto reuse = Pool::Reuse::allowed;
+    for (int fruitless = 0; fruitless < 3; reuse = Pool::Reuse::fresh_only) {
+        const auto open_before = pending_.size();
         Attempt attempt;
         attempt.host = &host;
         attempt.endpoint = endpoint;
@@ -78,6 +81,7 @@ Task<Delivery::Next> Delivery::try_address(const dane::HostPlan& host, Endpoint 
         }
         const auto next = co_await hand_over(std::move(*channel), host, std::move(attempt));
         if (next) co_return *next;
+        if (pending_.size() == open_before) ++fruitless;
     }
     co_return Next::address;
 }

@@ -35,14 +35,19 @@ std::vector<const message::Recipient*> Delivery::next_batch(const Channel& chann
 }
 
 // All pending recipients over one channel, batch by batch. nullopt: once more over a new channel, since this one was
-// stale and nothing was said, or its server knows no BDAT.
+// stale and nothing was said, its server knows no BDAT, or takes no further message on it.
 Task<std::optional<Delivery::Next>> Delivery::hand_over(Channel channel, const dane::HostPlan& host, Attempt attempt) {
-    answered_here_.clear();
     attempt.tls = channel.tls;
     attempt.level = channel.level;
     for (;;) {
         const auto batch = next_batch(channel);
         if (batch.empty()) break;
+        if (channel.used_up()) {
+            note(std::move(attempt));
+            agent_.pool.give_back(std::move(channel), Pool::Mood::good);
+            co_return std::nullopt;
+        }
+        co_await record_delivered();
         auto needs = needs_of(message_.envelope, batch);
         auto unfit = cannot_take(channel, host, needs);
         Result<std::unique_ptr<Content>> content;
@@ -75,16 +80,19 @@ Task<std::optional<Delivery::Next>> Delivery::hand_over(Channel channel, const d
         take_results(result, channel, host, attempt);
         if (result.chunking_doubt) agent_.pool.doubt_chunking(channel.endpoint(), *result.chunking_doubt);
         if (result.chunking_doubt == policy::ChunkingDoubt::refused) {
+            answered_here_.clear();
             attempt.text += "; trying again by DATA over another connection";
             note(std::move(attempt));
             agent_.pool.give_back(std::move(channel), Pool::Mood::good);
             co_return std::nullopt;
         }
         if (!result.channel_usable) {
-            const bool left = !next_batch(channel).empty() || unanswered_;
+            const bool more = !next_batch(channel).empty();
+            const bool left = more || unanswered_;
             const auto mood = result.busy ? Pool::Mood::busy : Pool::Mood::good;
             note(std::move(attempt));
             agent_.pool.give_back(std::move(channel), mood);
+            if (more && !unanswered_ && !result.busy) co_return std::nullopt;
             co_return pending_.empty() ? Next::done : left ? Next::address : Next::host;
         }
     }

@@ -142,7 +142,7 @@ void Pool::note_failure(const Endpoint& endpoint, Slot& slot, const ChannelFailu
     const bool unreachable =
         failure.stage == ChannelFailure::Stage::connect || failure.stage == ChannelFailure::Stage::greeting;
     if (unreachable && rules_.dead_for.count() > 0) dead_[endpoint] = net::deadline_after(rules_.dead_for);
-    if (dead_.size() > remembered) dead_.erase(dead_.begin());
+    if (dead_.size() > remembered) dead_.erase(std::ranges::min_element(dead_, {}, [](auto& d) { return d.second; }));
 }
 
 bool Pool::thought_dead(const Endpoint& endpoint) const {
@@ -151,8 +151,11 @@ bool Pool::thought_dead(const Endpoint& endpoint) const {
 }
 
 void Pool::doubt_chunking(const Endpoint& endpoint, policy::ChunkingDoubt doubt) {
-    chunking_doubts_.insert_or_assign(endpoint, Doubt{doubt, net::deadline_after(doubted_for)});
-    if (chunking_doubts_.size() > remembered) chunking_doubts_.erase(chunking_doubts_.begin());
+    const auto [known, added] = chunking_doubts_.try_emplace(endpoint, Doubt{doubt, {}});
+    known->second.until = net::deadline_after(doubted_for);
+    if (doubt == policy::ChunkingDoubt::refused) known->second.what = doubt; // "unanswered" says less
+    if (added && chunking_doubts_.size() > remembered)
+        chunking_doubts_.erase(std::ranges::min_element(chunking_doubts_, {}, [](auto& d) { return d.second.until; }));
 }
 
 void Pool::apply_doubts(Channel& channel) {
@@ -205,7 +208,7 @@ void Pool::give_back(Channel channel, Mood mood) {
         slot.successes = 0;
     }
     const bool keep = !closing_ && rules_.idle_reuse.count() > 0 && channel.messages < rules_.messages_per_connection &&
-                      slot.open <= slot.limit &&
+                      !channel.used_up() && slot.open <= slot.limit &&
                       channel.is_open(); // what it says meanwhile is read before the next use
     if (!keep) {
         retire(std::move(channel));

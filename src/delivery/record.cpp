@@ -64,32 +64,35 @@ Task<void> Delivery::record() {
     entry.notices = std::move(notices.messages);
     const auto updates = entry.updates;
 
-    auto wait = first_pause;
-    for (;;) { // a result that can't be written is written later: the message must not go out again meanwhile (H127)
-        auto recorded = co_await agent_.parts.queue.record(entry);
-        if (recorded) {
-            recorded_ = true;
-            for (const auto& update : updates)
-                if (update.state == message::RecipientState::queued && update.next_attempt < agent_.next_claim) {
-                    agent_.next_claim = update.next_attempt;
-                    agent_.wakeup.notify();
-                }
-            announce(updates);
-            if (notices.announce) notices.announce();
-            if (recorded->removed) agent_.parts.log.event(log::Level::info, "removed", {{"id", entry.id}});
-            co_return;
+    const auto recorded = co_await write(std::move(entry));
+    if (!recorded) co_return;
+    recorded_ = true;
+    for (const auto& update : updates)
+        if (update.state == message::RecipientState::queued && update.next_attempt < agent_.next_claim) {
+            agent_.next_claim = update.next_attempt;
+            agent_.wakeup.notify();
         }
+    announce(updates);
+    if (notices.announce) notices.announce();
+    if (recorded->removed) agent_.parts.log.event(log::Level::info, "removed", {{"id", message_.envelope.id}});
+}
+
+// A result that can't be written is written later: the message must not go out again meanwhile (H127). nullopt: it is
+// another's by now, or the relay stops.
+Task<std::optional<store::Recorded>> Delivery::write(store::Record entry) {
+    for (auto wait = first_pause;; wait = std::min(wait * 2, longest_pause)) {
+        auto recorded = co_await agent_.parts.queue.record(entry);
+        if (recorded) co_return *recorded;
         const auto& error = recorded.error();
         if (error.code == Errc::stale || error.code == Errc::not_found) {
             agent_.parts.log.event(log::Level::warn, "store",
                                    {{"id", entry.id}, {"text", "outcome came too late: " + error.detail}});
-            co_return;
+            co_return std::nullopt;
         }
         ++agent_.counters.record_failures;
         agent_.parts.log.event(log::Level::error, "store",
                                {{"id", entry.id}, {"text", "an outcome can't be recorded yet: " + error.detail}});
-        if (!co_await net::pause_until(net::deadline_after(wait))) co_return;
-        wait = std::min(wait * 2, longest_pause);
+        if (!co_await net::pause_until(net::deadline_after(wait))) co_return std::nullopt;
     }
 }
 
@@ -146,7 +149,7 @@ Task<void> Delivery::after_bug(std::string what) {
         }
         entry.updates.push_back(std::move(update));
     }
-    if (!co_await agent_.parts.queue.record(std::move(entry))) co_await give_back();
+    co_await write(std::move(entry)); // not given back should that fail: it may have been delivered
     agent_.wakeup.notify();
 }
 

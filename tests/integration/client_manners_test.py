@@ -47,6 +47,40 @@ def test_without_pipelining_each_command_waits(world, relay):
     assert not mx.faults and not never.commands('RCPT') and other.untouched
 
 
+@pytest.mark.parametrize('end', ['says so', 'closes', '421'])
+def test_a_host_that_takes_one_message_a_connection(world, relay, end):
+    """SC-060, RFC 9422: recipients of many transactions all get it, whichever way the host puts it."""
+    def second(session, _argument):
+        session.mails = getattr(session, 'mails', 0) + 1
+        return smtpd.Reply('421 4.7.0 enough', then='close') if session.mails > 1 else None
+    domain = world.domain(insecure=True)
+    limits = 'LIMITS RCPTMAX=1' + (' MAILMAX=1' if end == 'says so' else '')
+    ends = {'says so': {}, 'closes': {'DOT': smtpd.Reply(then='close')}, '421': {'MAIL': second}}
+    mx = domain.host(starttls='absent', capabilities=(*ALL, limits), replies=ends[end])
+    other = domain.host('b', 20, starttls='absent')
+    mail = relay.send([domain.user(f'u{i}') for i in range(6)])
+    for i in range(6):
+        scenario.delivered(mail, by=mx, level='none', recipient=domain.user(f'u{i}'))
+    assert sorted(m.recipients for m in mx.messages) == [(domain.user(f'u{i}'),) for i in range(6)]
+    assert len({m.session for m in mx.messages}) == 6 and other.untouched
+    if end == 'says so':
+        assert len(mx.commands('MAIL')) == 6
+        scenario.delivered(relay.send(domain.user('next')), by=mx, level='none')
+        assert len({m.session for m in mx.messages}) == 7          # not lent out again either
+
+
+def test_whoever_was_put_off_is_not_asked_twice_at_one_host(world, relay):
+    """SC-055: though the host wants a connection for each message."""
+    domain = world.domain(insecure=True)
+    mx = domain.host(starttls='absent', capabilities=(*ALL, 'LIMITS RCPTMAX=1 MAILMAX=1'),
+                     replies={'RCPT busy': '450 4.2.0 later'})
+    mail = relay.send([domain.user('busy'), domain.user('a'), domain.user('b')])
+    for who in 'ab':
+        scenario.delivered(mail, by=mx, level='none', recipient=domain.user(who))
+    assert mail.outcome(recipient=domain.user('busy'))['reason'] == 'smtp-reply'
+    assert len([c for c in mx.commands('RCPT') if 'busy' in c]) == 1
+
+
 def test_failed_verification_ends_with_quit(world, relay):
     """SC-027, DANE-120: inside TLS nothing but QUIT is said."""
     domain = world.domain()

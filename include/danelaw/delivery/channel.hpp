@@ -72,6 +72,11 @@ class Channel {
     // An end shows only when one tries to read.
     bool quiet() { return !io_.input_waiting() && io_.stream().is_open(); }
 
+    // The server takes no further message on this connection (RFC 9422, LIMITS MAILMAX).
+    bool used_up() const {
+        return offered.limit_mailmax && *offered.limit_mailmax > 0 && messages >= *offered.limit_mailmax;
+    }
+
     const dane::HostPlan& host() const { return host_; }
     const Endpoint& endpoint() const { return endpoint_; }
     Whereabouts where() { return {io_.stream().local(), endpoint_, offered.peer_name}; }

@@ -360,6 +360,19 @@ TEST(Channel, ADaneTaMatchServesOnlyWhoAcceptsItsName) { // DANE-115, D-24
     EXPECT_FALSE(accepts(host, opened_by(2, ""))); // not known which: none of ours
 }
 
+TEST(Channel, WhatTheWebPkiVerifiedServesOnlyTheHostOfThatName) { // D-24: a name without SNI too
+    using enum dane::Requirement;
+    for (const auto requirement : {may, encrypt, dane, pkix, mta_sts}) {
+        dane::HostPlan one, other;
+        one.requirement = other.requirement = requirement;
+        one.name = *dns::Name::from("1.2.3");
+        other.name = *dns::Name::from("1.2.4");
+        const Endpoint same{*IpAddress::parse("127.0.0.1"), 25};
+        const bool shared = identity_of(one, same, {}) == identity_of(other, same, {});
+        EXPECT_EQ(shared, requirement != pkix && requirement != mta_sts) << word(requirement);
+    }
+}
+
 TEST(Channel, OurOwnNameInTheGreetingIsALoopOnPort25Only) { // SC-008: the lab's port is another one
     const auto run = play({{{"", greeting},
                             {"EHLO", "250 relay.example"},

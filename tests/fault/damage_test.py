@@ -1,8 +1,10 @@
 """What becomes of a queue whose file is damaged, or whose disk can't be read for a while? Damage is noticed and said, what is
 whole is delivered, and nothing goes missing without a word. DQ-003, DQ-007, DQ-008, DQ-011, H126.
 """
+import contextlib
 import os
 import shutil
+import sqlite3
 import subprocess
 
 import pytest
@@ -140,6 +142,22 @@ def test_content_that_rots_while_it_goes_in_chunks(world, relay):
     assert [c.endswith(' LAST') for c in chunks].count(True) == 1       # of the whole one
     assert len(chunks) > 12 and not mx.commands('DATA')                 # and the other had begun
     assert any(rotten.id in w and 'checksum' in w for w in set_aside(relay))
+
+
+def test_a_part_of_it_is_never_converted_and_sent(world, relay):
+    """DQ-011, SC-073: the last piece is gone, and the host wants 7 bit: nothing goes out, and the record says why."""
+    domain = world.domain(insecure=True)
+    mx = domain.host(capabilities=('PIPELINING',), replies={'RCPT': '450 4.2.0 busy'})
+    mail = relay.send(domain.user(), body=('ü' * 400 + '\r\n').encode() * 120, mail_options=['BODY=8BITMIME'],
+                      header=b'MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n')
+    mail.wait('recipient', result='deferred')
+    with contextlib.closing(sqlite3.connect(os.path.join(relay.config['queue']['path'], 'queue.db'))) as db, db:
+        assert db.execute('DELETE FROM chunk WHERE key = (SELECT max(key) FROM chunk)').rowcount == 1
+    mx.script.replies.clear()
+    relay.queue('flush', '--all')
+    outcome = mail.outcome(count=2)
+    assert (outcome['result'], outcome['reason']) == ('deferred', '8bitmime-unsupported')
+    assert 'octets are there' in outcome['text'] and not mx.messages
 
 
 def test_zeroed_page(relay, queue):

@@ -267,6 +267,16 @@ def test_eight_bit_body_to_a_seven_bit_host(world, relay, domain):
         assert email.message_from_bytes(data).get_payload(decode=True).decode() == 'Grüße\r\n'
 
 
+def test_size_counts_after_conversion(world, relay, domain):
+    """SC-071, SC-073: what grows beyond the limit by it goes to a host that takes it as it is."""
+    small = domain.host(preference=10, capabilities=('SIZE 8000',))
+    large = domain.host('b', 20, capabilities=('SIZE 80000', '8BITMIME'))
+    mail = relay.send(domain.user(), body=('ü' * 300 + '\r\n').encode() * 11, mail_options=['BODY=8BITMIME'],
+                      header=b'MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n')
+    scenario.delivered(mail, by=large, level='encrypted')
+    assert small.silent and [a['reason'] for a in mail.attempts] == ['message-too-large', '']
+
+
 @pytest.mark.parametrize('what, needed', [('flag', False), ('header', True), ('recipient', True)])
 @pytest.mark.parametrize('offered', [True, False])
 def test_smtputf8(world, relay, domain, what, needed, offered):

@@ -144,7 +144,7 @@ net::Task<void> Session::auth(std::string_view arguments) {
 }
 
 net::Task<void> Session::check(PlainCredentials credentials) {
-    auto from = client_text();
+    auto from = address_ ? origin_of(*address_) : std::string();
     auto user = credentials.user;
     if (!access_->users || access_->users->empty()) {
         refuse("auth", {454, "4.7.0", "Authentication is not available now"}); // SS-082

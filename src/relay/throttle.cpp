@@ -1,5 +1,7 @@
 #include "throttle.hpp"
 
+#include <algorithm>
+
 namespace danelaw::relay {
 namespace {
 
@@ -8,6 +10,13 @@ std::string pair_key(const std::string& address, const std::string& user) {
 }
 
 } // namespace
+
+std::string origin_of(const IpAddress& client) {
+    if (!client.v6) return client.text();
+    IpPrefix network{client, 64};
+    std::fill(network.base.octets.begin() + 8, network.base.octets.end(), 0);
+    return network.text();
+}
 
 bool Throttle::below(const std::string& key, int most, Time now) {
     auto found = counts_.find(key);

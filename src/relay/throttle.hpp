@@ -2,6 +2,7 @@
 // strangers elsewhere cannot lock a user out (SS-086). Pure but for its own memory, which is bounded.
 #pragma once
 
+#include "danelaw/base/ip.hpp"
 #include "danelaw/base/time.hpp"
 
 #include <cstddef>
@@ -10,6 +11,10 @@
 
 namespace danelaw::relay {
 
+// Whom failures are counted for: an IPv4 address, or an IPv6 network of 64 bits, in which a client may take any
+// address.
+std::string origin_of(const IpAddress& client);
+
 class Throttle {
   public:
     static constexpr int per_address = 30; // failures within the window
@@ -17,6 +22,7 @@ class Throttle {
     static constexpr Millis window = std::chrono::minutes(10);
     static constexpr std::size_t entries = 20000;
 
+    // `address` is an origin_of(), or empty for a unix socket.
     bool allows(const std::string& address, const std::string& user, Time now);
     void failed(const std::string& address, const std::string& user, Time now);
     void succeeded(const std::string& address, const std::string& user);

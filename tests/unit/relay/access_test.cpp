@@ -91,6 +91,14 @@ TEST(Throttle, StrangersLockNobodyOut) { // SS-086
     EXPECT_TRUE(one.allows("192.0.2.1", "tom", now + Throttle::window));
 }
 
+TEST(Throttle, AnIpv6ClientIsItsNetwork) { // SS-086: it has 2^64 addresses to fail from
+    const auto origin = [](const char* address) { return origin_of(*IpAddress::parse(address)); };
+    EXPECT_EQ(origin("2001:db8:0:1::7"), origin("2001:db8:0:1:ffff::9"));
+    EXPECT_NE(origin("2001:db8:0:1::7"), origin("2001:db8:0:2::7"));
+    EXPECT_NE(origin("192.0.2.1"), origin("192.0.2.2"));
+    EXPECT_EQ(origin("::ffff:192.0.2.1"), origin("192.0.2.1"));
+}
+
 TEST(Throttle, IsBounded) {
     Throttle throttle;
     Time now(1'700'000'000s);

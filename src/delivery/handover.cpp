@@ -1,8 +1,8 @@
 // All open recipients over one channel, transaction by transaction, and what each of them is told.
+#include "converted_content.hpp"
 #include "delivery.hpp"
 
 #include "danelaw/base/limits.hpp"
-#include "danelaw/message/to_seven_bit.hpp"
 
 #include <fmt/format.h>
 
@@ -15,7 +15,7 @@ dane::HostFailure not_convertible(const dane::HostPlan& host, const Error& why) 
     out.host = host.name;
     out.reason = Reason::eight_bit_mime_unsupported;
     out.text = "the host does not take 8-bit mail, and this message can't be converted: " + why.detail;
-    out.permanent = why.code == Errc::parse || why.code == Errc::limit;
+    out.permanent = why.code == Errc::parse;
     return out;
 }
 
@@ -139,31 +139,21 @@ std::optional<dane::HostFailure> Delivery::cannot_take(const Channel& channel, c
 // The content as this server can take it; errc::parse when it can't be converted (SC-073, SC-076).
 Task<Result<std::unique_ptr<Content>>> Delivery::content_for(Needs& needs, const Channel& channel) {
     using smtp::Body;
-    auto& queue = agent_.parts.queue;
-    const auto& id = message_.envelope.id;
     const bool fits = needs.body == Body::seven_bit ||
                       (needs.body == Body::eight_bit_mime && channel.offered.eight_bit_mime) ||
                       (needs.body == Body::binary_mime && channel.offered.binarymime);
-    if (fits) co_return std::make_unique<StoredContent>(queue, agent_.parts.log, id);
+    auto stored = std::make_unique<StoredContent>(agent_.parts.queue, agent_.parts.log, message_.envelope.id);
+    if (fits) co_return stored;
     if (message_.envelope.content.signed_content)
         co_return fail(Errc::parse, "it is signed, and converting it would break the signature");
-    constexpr Bytes most = 64ull << 20;
-    if (message_.envelope.content.size > most) co_return fail(Errc::limit, "it is too large to be converted");
-    std::string whole;
-    for (std::uint32_t sequence = 0;; ++sequence) {
-        auto piece = co_await queue.read(id, sequence);
-        if (!piece) co_return fail(piece.error());
-        if (piece->empty()) break;
-        whole += *piece;
-    }
-    if (whole.size() != message_.envelope.content.size) // DQ-011: a part of it is no message
-        co_return fail(Errc::damaged,
-                       fmt::format("{} of {} octets are there", whole.size(), message_.envelope.content.size));
-    auto converted = message::to_seven_bit(whole);
+    using message::Attached;
+    const bool notice = message_.envelope.origin == message::Origin::delivery_report; // DQ-053
+    const auto attached = notice ? Attached::header_only : Attached::converted;
+    auto converted = co_await ConvertedContent::of(std::move(stored), message_.envelope.content.size, attached);
     if (!converted) co_return fail(converted.error());
     needs.body = Body::seven_bit;
-    needs.size = converted->size();
-    co_return std::make_unique<TextContent>(std::move(*converted));
+    needs.size = (*converted)->size();
+    co_return std::move(*converted);
 }
 
 void Delivery::take_results(const TransactionResult& result, const Channel& channel, const dane::HostPlan& host,

@@ -3,7 +3,6 @@
 
 #include "content_sender.hpp"
 
-#include "danelaw/base/limits.hpp"
 #include "danelaw/policy/verdict.hpp"
 #include "danelaw/smtp/address.hpp"
 #include "danelaw/smtp/command_out.hpp"
@@ -289,12 +288,6 @@ Task<Result<std::string>> StoredContent::piece(std::uint32_t sequence) {
     auto octets = co_await queue_.read(id_, sequence);
     if (!octets) log_.event(log::Level::error, "store", {{"id", id_}, {"text", octets.error().detail}});
     co_return octets;
-}
-
-Task<Result<std::string>> TextContent::piece(std::uint32_t sequence) {
-    const std::size_t at = std::size_t{sequence} * limits::chunk;
-    if (at >= text_.size()) co_return std::string();
-    co_return text_.substr(at, limits::chunk);
 }
 
 Needs needs_of(const message::Envelope& envelope, const std::vector<const message::Recipient*>& recipients) {

@@ -153,16 +153,4 @@ void SevenBitConverter::end_attached_field() {
     field_.clear();
 }
 
-Result<std::string> to_seven_bit(std::string_view content, Attached attached) {
-    SevenBitScan scan(attached);
-    scan.feed(content);
-    auto plan = scan.finish();
-    if (!plan) return fail(plan.error());
-    if (!plan->changes) return std::string(content);
-    SevenBitConverter converter(std::move(*plan));
-    std::string out = converter.feed(content);
-    out += converter.finish();
-    return out;
-}
-
 } // namespace danelaw::message

@@ -35,15 +35,6 @@ class StoredContent final : public Content {
     std::string id_;
 };
 
-class TextContent final : public Content {
-  public:
-    explicit TextContent(std::string text) : text_(std::move(text)) {}
-    Task<Result<std::string>> piece(std::uint32_t sequence) override;
-
-  private:
-    std::string text_;
-};
-
 // What the message needs of a server; found by looking (SC-077, SC-078, SC-073).
 struct Needs {
     bool smtputf8 = false;

@@ -95,7 +95,4 @@ class SevenBitConverter final : private MimeEvents {
     char last_ = '\n';
 };
 
-// Both passes over text at hand.
-Result<std::string> to_seven_bit(std::string_view content, Attached attached = Attached::converted);
-
 } // namespace danelaw::message

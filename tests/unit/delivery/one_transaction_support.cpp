@@ -1,5 +1,7 @@
 #include "delivery/one_transaction.hpp"
 
+#include "danelaw/base/limits.hpp"
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
@@ -13,13 +15,14 @@ class Text final : public Content {
   public:
     explicit Text(const Case& c) : text_(c.content), damaged_(c.damaged) {}
     Task<Result<std::string>> piece(std::uint32_t sequence) override {
-        auto octets = co_await text_.piece(sequence);
-        if (damaged_ && octets && octets->empty()) co_return fail(Errc::damaged, "checksum");
-        co_return octets;
+        const std::size_t at = std::size_t{sequence} * limits::chunk;
+        if (at < text_.size()) co_return text_.substr(at, limits::chunk);
+        if (damaged_) co_return fail(Errc::damaged, "checksum");
+        co_return std::string();
     }
 
   private:
-    TextContent text_;
+    std::string text_;
     bool damaged_;
 };
 

@@ -130,16 +130,17 @@ void Agent::accepted(std::vector<store::Job> jobs) {
     auto& s = *state_;
     std::vector<store::Job> beyond;
     for (auto& job : jobs) {
-        const bool room = !s.stopping && s.lanes.waiting() < most_waiting && s.lanes.waiting_in(job.domain) < window;
+        const bool full = s.lanes.waiting_in(job.domain) >= window; // looked for when it runs low
+        const bool room = !s.stopping && !full && s.lanes.waiting() < most_waiting;
         if (room) {
             auto lane = job.domain;
             s.lanes.add(lane, std::move(job));
         } else {
+            if (!full) s.more_in_store = true;
             beyond.push_back(std::move(job));
         }
     }
     if (!beyond.empty()) {
-        s.more_in_store = true;
         s.tasks.spawn("release", [](State& state, std::vector<store::Job> rest) -> Task<void> {
             (void)co_await state.parts.queue.release(std::move(rest));
         }(s, std::move(beyond)));
@@ -250,6 +251,10 @@ Task<void> Agent::run() {
         }
         s.lanes.tidy(Agent::State::lane_now());
         if (s.stopping) break;
+        if (s.lanes.ran_low()) {
+            s.more_in_store = true;
+            continue;
+        }
         if (s.more_in_store && s.lanes.waiting() < most_waiting / 2 && s.next_claim <= now) continue;
         const auto until = std::clamp<Millis>(s.next_claim - s.now(), Millis{1}, longest_wait);
         co_await s.wakeup.wait(net::deadline_after(until));

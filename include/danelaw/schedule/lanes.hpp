@@ -52,6 +52,7 @@ template <class Job> class Lanes {
     void add(const std::string& lane_name, Job job) {
         auto& lane = lane_for(lane_name);
         lane.waiting.push_back(std::move(job));
+        if (lane.waiting.size() >= rules_.window / 2) lane.filled = true;
         enlist(lane);
         ++waiting_;
     }
@@ -73,30 +74,11 @@ template <class Job> class Lanes {
             }
             const bool resting = lane.pause && now < lane.pause->until;
             if (!resting && (lane.active >= width(lane) || active_ >= rules_.total)) continue;
-            Start out{lane.name, std::move(lane.waiting.front()), std::nullopt};
+            auto out = take(lane);
             if (resting) out.pause = lane.pause;
-            lane.waiting.pop_front();
-            --waiting_;
-            ++lane.active;
-            ++active_;
             return out;
         }
         return std::nullopt;
-    }
-
-    // The same for one lane, for a delivery that just ended and still holds its connection.
-    std::optional<Start> next_of(const std::string& name, Time now) {
-        const auto found = lanes_.find(name);
-        if (found == lanes_.end() || found->second.waiting.empty()) return std::nullopt;
-        auto& lane = found->second;
-        const bool resting = lane.pause && now < lane.pause->until;
-        if (resting || lane.active >= width(lane) || active_ >= rules_.total) return std::nullopt;
-        Start out{lane.name, std::move(lane.waiting.front()), std::nullopt};
-        lane.waiting.pop_front();
-        --waiting_;
-        ++lane.active;
-        ++active_;
-        return out;
     }
 
     // `waited_for`: why the job's former attempt failed, when that was the destination's fault. Answers what others of
@@ -132,6 +114,10 @@ template <class Job> class Lanes {
             if (lane.waiting.size() >= rules_.window) out.push_back(name);
         return out;
     }
+
+    // Has a lane that was well filled, so that more of it may be in the store, run low since this was asked last? Time
+    // to look there, before its connections have nothing to do.
+    bool ran_low() { return std::exchange(ran_low_, false); }
 
     // Lanes whose rest ended with nothing waiting are dropped; called now and then.
     void tidy(Time now) {
@@ -181,6 +167,7 @@ template <class Job> class Lanes {
         std::vector<Reason> rested_for, over; // why probes failed; what a success has told of since
         Time kept_until{};
         bool listed = false;
+        bool filled = false; // half its window at least, and not yet down to a quarter
         std::list<std::string>::iterator at;
     };
 
@@ -240,6 +227,19 @@ template <class Job> class Lanes {
         }
     }
 
+    Start take(Lane& lane) {
+        Start out{lane.name, std::move(lane.waiting.front()), std::nullopt};
+        lane.waiting.pop_front();
+        --waiting_;
+        ++lane.active;
+        ++active_;
+        if (lane.filled && lane.waiting.size() <= rules_.window / 4) {
+            lane.filled = false;
+            ran_low_ = true;
+        }
+        return out;
+    }
+
     void enlist(Lane& lane) {
         if (lane.listed) return;
         turn_.push_back(lane.name);
@@ -257,6 +257,7 @@ template <class Job> class Lanes {
     std::list<std::string> turn_; // lanes with something waiting, in turn
     std::size_t active_ = 0;
     std::size_t waiting_ = 0;
+    bool ran_low_ = false;
 };
 
 } // namespace danelaw::schedule

@@ -198,6 +198,28 @@ TEST(Lanes, FullWindowsAreNamed) {
     EXPECT_EQ(lanes.full(), std::vector<std::string>{"a.test"});
 }
 
+TEST(Lanes, TellsWhenAFilledOneRunsLow) { // its connections must not wait for the next look into the store
+    auto r = lane_rules();
+    r.window = 8;
+    r.total = r.per_lane = r.first_width = 100;
+    Lanes<int> lanes(r);
+    const auto deliver = [&](int count) {
+        for (int n = 0; n < count; ++n) ASSERT_TRUE(lanes.next(t0));
+    };
+    for (int n = 0; n < 3; ++n) lanes.add("small.test", n);
+    deliver(3);
+    EXPECT_FALSE(lanes.ran_low()); // never filled: there was no more
+    for (int n = 0; n < 8; ++n) lanes.add("huge.test", n);
+    deliver(5);
+    EXPECT_FALSE(lanes.ran_low());
+    deliver(1);
+    EXPECT_TRUE(lanes.ran_low());
+    EXPECT_FALSE(lanes.ran_low()); // told once
+    lanes.add("huge.test", 9);
+    deliver(3);
+    EXPECT_FALSE(lanes.ran_low()); // nor for every message of a lane that is nearly empty
+}
+
 TEST(Lanes, EmptyLanesAreForgotten) {
     Lanes<int> lanes(lane_rules());
     for (int n = 0; n < 100000; ++n) {

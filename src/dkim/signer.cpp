@@ -1,5 +1,8 @@
-// Keys, and the message's way through libopendkim: fields as they stand, then the body as it comes.
+// Keys, and the message's way through libopendkim, or Ed25519Signature: fields as they stand, then the body as it
+// comes.
 #include "danelaw/dkim/signer.hpp"
+
+#include "ed25519_signature.hpp"
 
 #include "danelaw/base/limits.hpp"
 #include "danelaw/base/text.hpp"
@@ -14,6 +17,7 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
+#include <optional>
 #include <sstream>
 
 #define _Bool bool // libopendkim's header is C NOLINT(bugprone-reserved-identifier)
@@ -25,7 +29,7 @@ namespace {
 
 struct Key {
     std::string domain, selector, pem;
-    dkim_alg_t algorithm = DKIM_SIGN_RSASHA256;
+    PrivateKey ed25519; // nullptr: an RSA key
 };
 
 // What is signed where it stands (RFC 6376 5.4.1; TR-044). Trace fields are not: relays add to them.
@@ -67,12 +71,11 @@ Result<Key> read_key(const KeySource& source) {
     key.pem = text.str();
     const std::unique_ptr<BIO, decltype(&BIO_free_all)> bio(
         BIO_new_mem_buf(key.pem.data(), static_cast<int>(key.pem.size())), &BIO_free_all);
-    const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> read(
-        PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, const_cast<char*>("")), &EVP_PKEY_free);
+    const PrivateKey read(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, const_cast<char*>("")), &EVP_PKEY_free);
     if (!read) return fail(Errc::config, source.private_key + " is not a private key in PEM, or needs a pass phrase");
     const int kind = EVP_PKEY_base_id(read.get());
     if (kind == EVP_PKEY_ED25519) {
-        key.algorithm = DKIM_SIGN_ED25519SHA256;
+        key.ed25519 = read;
     } else if (kind != EVP_PKEY_RSA) {
         return fail(Errc::config, source.private_key + ": DKIM knows RSA and Ed25519 keys only");
     } else if (EVP_PKEY_bits(read.get()) < 1024) { // RFC 8301 3.2
@@ -116,11 +119,6 @@ struct Keys::Impl {
         };
         if (!set(DKIM_OPTS_SIGNHDRS, fields) || !set(DKIM_OPTS_OVERSIGNHDRS, sealed))
             return fail(Errc::config, "libopendkim refuses its options");
-        for (const auto& key : keys)
-            if (key.algorithm == DKIM_SIGN_ED25519SHA256 && !dkim_libfeature(library, DKIM_FEATURE_ED25519))
-                return fail(Errc::config,
-                            "the key for " + key.domain +
-                                " is Ed25519, which this machine's libopendkim can't use: take an RSA key");
         return {};
     }
 
@@ -234,12 +232,19 @@ struct Signer::Impl {
         if (from == nullptr) return give_up();
         const auto* key = keys->impl().find(from_domain(message::field_value(*from)));
         if (key == nullptr) return give_up();
+        if (key->ed25519) {
+            own.emplace(key->ed25519, key->domain, key->selector);
+            own->header(fields, signed_fields, sealed_fields);
+            header.clear();
+            at = At::body;
+            return;
+        }
         DKIM_STAT status = DKIM_STAT_OK;
         const auto text = [](const std::string& s) { return reinterpret_cast<const unsigned char*>(s.c_str()); };
         const std::string id = "danelaw";
         handle = dkim_sign(keys->impl().library, text(id), nullptr, const_cast<dkim_sigkey_t>(text(key->pem)),
                            text(key->selector), text(key->domain), DKIM_CANON_RELAXED, DKIM_CANON_RELAXED,
-                           key->algorithm, -1, &status);
+                           DKIM_SIGN_RSASHA256, -1, &status);
         if (handle == nullptr) return broken("can't start");
         (void)dkim_set_margin(handle, 76);
         for (auto field : fields) {
@@ -271,6 +276,9 @@ struct Signer::Impl {
 
     void body(std::string_view octets) {
         if (octets.empty()) return;
+        if (own) return own->body(octets);
+        ended = octets.size() > 1 ? octets.ends_with("\r\n") : octets == "\n" && last == '\r';
+        last = octets.back();
         std::string copy(octets); // the library's interface wants to write to it
         if (dkim_body(handle, reinterpret_cast<unsigned char*>(copy.data()), copy.size()) != DKIM_STAT_OK)
             broken("body");
@@ -289,6 +297,9 @@ struct Signer::Impl {
         }
         if (!error.empty()) return fail(Errc::io, error);
         if (at != At::body) return std::string();
+        if (own) return own->finish();
+        if (!ended)
+            body("\r\n"); // canonical content ends so (RFC 6376 3.4.4); what came by BDAT may not, and is an error
         bool test = false;
         if (dkim_eom(handle, &test) != DKIM_STAT_OK) broken("end");
         unsigned char* value = nullptr;
@@ -313,6 +324,9 @@ struct Signer::Impl {
     std::size_t looked = 0;
     At at = At::header;
     DKIM* handle = nullptr;
+    bool ended = true; // the body's last octets are CRLF, or there are none
+    char last = 0;
+    std::optional<Ed25519Signature> own;
     std::string error;
 };
 

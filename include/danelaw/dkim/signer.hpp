@@ -1,5 +1,5 @@
 // DKIM signatures (RFC 6376, RFC 8463) over content that streams by: relayed mail, notices, TLS reports.
-// relaxed/relaxed, no l=, so that nothing can be appended (TR-044). libopendkim stays inside.
+// relaxed/relaxed, no l=, so that nothing can be appended (TR-044). libopendkim and OpenSSL stay inside.
 // A signature covers the body but stands in the header: relay keeps the fields it puts on top in the message's first
 // piece, written last (message/received.hpp). A message that we signed is not re-encoded any more.
 #pragma once

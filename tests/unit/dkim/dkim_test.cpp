@@ -10,8 +10,10 @@
 #include <openssl/rsa.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <fstream>
+#include <random>
 
 namespace danelaw::dkim {
 namespace {
@@ -93,6 +95,32 @@ TEST_F(DkimTest, AnySplitGivesTheSameSignature) {
         for (std::size_t i = 0; i < message.size(); i += step) signer.feed(std::string_view(message).substr(i, step));
         EXPECT_EQ(tag(*signer.finish(), "bh"), whole) << step;
     }
+}
+
+TEST_F(DkimTest, BothWaysOfSigningSeeTheSameBody) { // RFC 6376 3.4.4: libopendkim's and ours
+    const auto by_rsa = keys({{"d.test", "s", rsa()}}), by_ed25519 = keys({{"d.test", "s", ed25519()}});
+    const std::array<std::string, 8> pieces{"\r\n", "\r\n", " ", "\t", "a", "b c", ".", "  \r\n"};
+    std::mt19937 random(6376);
+    for (int n = 0; n < 300; ++n) {
+        std::string text = "From: a@d.test\r\nSubject: x\r\n\r\n";
+        for (auto length = random() % 12; length > 0; --length) text += pieces.at(random() % pieces.size());
+        ASSERT_EQ(tag(*sign(by_rsa, text), "bh"), tag(*sign(by_ed25519, text), "bh")) << printable(text);
+        Signer bytewise(by_ed25519);
+        for (const char c : text) bytewise.feed(std::string_view(&c, 1));
+        ASSERT_EQ(tag(*bytewise.finish(), "bh"), tag(*sign(by_ed25519, text), "bh")) << printable(text);
+    }
+}
+
+TEST_F(DkimTest, NoBodyIsAnError) { // by BDAT anything may come, a last line without its end too
+    for (const auto& key : {rsa(), ed25519()})
+        for (const std::string body : {"x", "x\r", "x\n", "\n", "\r", "x\r\n\r", "\r\n", " "}) {
+            const auto all = keys({{"d.test", "s", key}});
+            const auto text = "From: a@d.test\r\n\r\n" + body;
+            EXPECT_TRUE(sign(all, text)) << printable(text);
+            Signer bytewise(all);
+            for (const char c : text) bytewise.feed(std::string_view(&c, 1));
+            EXPECT_TRUE(bytewise.finish()) << printable(text);
+        }
 }
 
 TEST_F(DkimTest, WhatCantBeSignedIsLeftAlone) {

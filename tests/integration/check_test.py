@@ -99,7 +99,8 @@ def test_every_step_of_the_dns(world, relay):
     assert (host['a_status'], host['aaaa_status'], host['canonical']) == ('secure', 'absent', node.fqdn)
     asked = [(one['base'], one['status']) for one in host['tlsa_lookups']]
     assert asked == [(node.fqdn, 'absent'), (f'mx.{domain.name}', 'secure')]
-    assert 0 < host['address_ttl_s'] <= 120 and all(0 < one['ttl_s'] <= 300 for one in host['tlsa_lookups'])
+    denial, found = (one['ttl_s'] for one in host['tlsa_lookups'])
+    assert 0 < host['address_ttl_s'] <= 120 and 0 < found <= 300 and denial in (0, 1)       # the zone's denials live a second
 
 
 def test_bogus_records_are_told_with_the_cause(world, relay):

@@ -189,9 +189,44 @@ void Library::abandon(const std::shared_ptr<Lookup>& lookup) {
     if (ub_cancel(context_.get(), lookup->id) == 0) lookups_.erase(lookup);
 }
 
+// A question to one context for as long as this lives; `wakeup` hears of the answer.
+class Question {
+  public:
+    Question(std::shared_ptr<Library> library, const Key& key, net::Wakeup& wakeup)
+        : library_(std::move(library)), wakeup_(wakeup) {
+        auto started = library_->ask(key);
+        if (!started) {
+            refused_ = failed_lookup(started.error().detail);
+            wakeup_.notify();
+            return;
+        }
+        lookup_ = std::move(*started);
+        lookup_->waiters.push_back(&wakeup_);
+    }
+    ~Question() {
+        if (!lookup_) return;
+        std::erase(lookup_->waiters, &wakeup_);
+        if (!lookup_->answer && lookup_->waiters.empty() && !lookup_->abandoned) library_->abandon(lookup_);
+    }
+    Question(const Question&) = delete;
+    Question& operator=(const Question&) = delete;
+
+    const std::optional<Raw>& answer() const { return lookup_ ? lookup_->answer : refused_; }
+    // Something is known, good or bad: it needs no second opinion.
+    bool settled() const { return answer() && answer()->status != dns::Status::error; }
+
+  private:
+    std::shared_ptr<Library> library_;
+    net::Wakeup& wakeup_;
+    std::shared_ptr<Lookup> lookup_;
+    std::optional<Raw> refused_;
+};
+
 // The library's cache counts by the wall clock. When that is set back, what was kept would be used for as long again:
 // a stale TLSA RRset (DANE-012), or the verdict that a key is bad (H37). Slewing by NTP stays far below this.
 constexpr auto set_back = std::chrono::seconds(5);
+
+constexpr auto soon = std::chrono::milliseconds(1500); // most answers come within a tenth of it
 
 // How far the wall clock is ahead of the one that nobody can set.
 Millis wall_ahead() {
@@ -202,9 +237,12 @@ Millis wall_ahead() {
 
 class Unbound final : public Resolver {
   public:
-    Unbound(const asio::any_io_executor& executor, std::string config, Context context, Millis timeout)
-        : executor_(executor), config_(std::move(config)), timeout_(timeout), ahead_(wall_ahead()) {
-        library_ = std::make_shared<Library>(executor_, std::move(context));
+    struct Configs {
+        std::string quick, patient;
+    };
+    Unbound(const asio::any_io_executor& executor, Configs configs, Context context, Millis timeout)
+        : executor_(executor), configs_(std::move(configs)), timeout_(timeout), ahead_(wall_ahead()) {
+        quick_ = std::make_shared<Library>(executor_, std::move(context));
     }
 
     Task<dns::Answer<dns::Mx>> mx(dns::Name name) override {
@@ -227,7 +265,7 @@ class Unbound final : public Resolver {
     }
     Counters counters() const override {
         Counters now = counters_;
-        now.in_flight = library_->in_flight();
+        now.in_flight = quick_->in_flight();
         for (const auto& old : retired_) now.in_flight += old->in_flight();
         return now;
     }
@@ -235,11 +273,12 @@ class Unbound final : public Resolver {
   private:
     Task<Raw> ask(dns::Name name, int type);
     void mind_the_clock();
+    std::shared_ptr<Library> patient();
     template <class T> dns::Answer<T> count(dns::Answer<T> answer);
 
     asio::any_io_executor executor_;
-    std::string config_;
-    std::shared_ptr<Library> library_;
+    Configs configs_;
+    std::shared_ptr<Library> quick_, patient_;      // the latter once it is needed
     std::vector<std::shared_ptr<Library>> retired_; // with lookups on their way; asked no more
     Millis timeout_;
     Millis ahead_;
@@ -264,25 +303,43 @@ void Unbound::mind_the_clock() {
         ahead_ = ahead;
         return;
     }
-    auto fresh = make_context(config_);
+    auto fresh = make_context(configs_.quick);
     if (!fresh) return; // tried again by the next lookup
     ahead_ = ahead;
-    retired_.push_back(std::exchange(library_, std::make_shared<Library>(executor_, std::move(*fresh))));
+    retired_.push_back(std::exchange(quick_, std::make_shared<Library>(executor_, std::move(*fresh))));
+    if (patient_) retired_.push_back(std::exchange(patient_, nullptr));
 }
 
+std::shared_ptr<Library> Unbound::patient() {
+    if (!patient_)
+        if (auto context = make_context(configs_.patient))
+            patient_ = std::make_shared<Library>(executor_, std::move(*context));
+    return patient_;
+}
+
+// libunbound asks anew when a server does not answer soon, and takes the late answer to the first question for none: a
+// server that is always late never answers. So who hears nothing for a while asks a second context too, which waits
+// for each answer (Patience::late_answers). Only the limit ends a lookup, not a server's slowness (DANE-015).
 Task<Raw> Unbound::ask(dns::Name name, int type) {
+    using Woken = net::Wakeup::Woken;
     mind_the_clock();
-    const std::shared_ptr<Library> library = library_;
-    auto started = library->ask(Key(name.text(), type));
-    if (!started) co_return failed_lookup(started.error().detail);
-    const std::shared_ptr<Lookup> lookup = *started;
+    const Key key(name.text(), type);
+    const auto until = net::deadline_after(timeout_);
     net::Wakeup wakeup(executor_);
-    lookup->waiters.push_back(&wakeup);
-    const auto woken = co_await wakeup.wait(net::deadline_after(timeout_)); // DANE-015
-    std::erase(lookup->waiters, &wakeup);
-    if (lookup->answer) co_return *lookup->answer;
-    if (lookup->waiters.empty() && !lookup->abandoned) library->abandon(lookup);
-    if (woken == net::Wakeup::Woken::cancelled) co_return failed_lookup("lookup cancelled");
+    const Question quick(quick_, key, wakeup);
+    auto woken = co_await wakeup.wait(std::min(until, net::deadline_after(soon)));
+    std::optional<Question> late;
+    while (!quick.settled() && !(late && late->settled())) {
+        if (woken == Woken::cancelled) co_return failed_lookup("lookup cancelled");
+        if (quick.answer() && late && late->answer()) break;
+        if (std::chrono::steady_clock::now() >= until) break;
+        const auto library = late ? nullptr : patient();
+        if (library) late.emplace(library, key, wakeup);
+        if (!late && quick.answer()) break;
+        woken = co_await wakeup.wait(until);
+    }
+    if (late && late->settled() && !quick.settled()) co_return *late->answer();
+    if (quick.answer()) co_return *quick.answer();
     co_return failed_lookup("no answer within " + duration_text(timeout_));
 }
 
@@ -291,11 +348,15 @@ Task<Raw> Unbound::ask(dns::Name name, int type) {
 Result<std::unique_ptr<Resolver>> make_unbound(asio::any_io_executor executor, Options options) {
     const auto anchors = load_trust_anchors(options);
     if (!anchors) return fail(anchors.error());
-    const auto config = unbound_config(options, *anchors, this_machine(options));
-    if (!config) return fail(config.error());
-    auto context = make_context(*config);
+    const auto machine = this_machine(options);
+    const auto quick = unbound_config(options, *anchors, machine, Patience::quick_answers);
+    if (!quick) return fail(quick.error());
+    const auto patient = unbound_config(options, *anchors, machine, Patience::late_answers);
+    if (!patient) return fail(patient.error());
+    auto context = make_context(*quick);
     if (!context) return fail(std::move(context.error()));
-    return std::make_unique<Unbound>(executor, *config, std::move(*context), options.timeout);
+    return std::make_unique<Unbound>(executor, Unbound::Configs{*quick, *patient}, std::move(*context),
+                                     options.timeout);
 }
 
 } // namespace danelaw::resolver

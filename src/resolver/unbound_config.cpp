@@ -76,7 +76,7 @@ void validation(Text& out, const std::vector<dns::TrustAnchor>& anchors) {
     out.line("aggressive-nsec", "no");
 }
 
-void freshness(Text& out) {
+void freshness(Text& out, Patience patience) {
     out.line("serve-expired", "no"); // DANE-012
     out.line("prefetch", "no");
     out.line("cache-min-ttl", "0");
@@ -84,7 +84,10 @@ void freshness(Text& out) {
     // What is remembered of a dead server is forgotten within the shortest retry time, and tried meanwhile (H13).
     out.line("infra-host-ttl", "30");
     out.line("infra-keep-probing", "yes");
-    out.line("infra-cache-max-rtt", "4000");
+    if (patience == Patience::quick_answers)
+        out.line("infra-cache-max-rtt", "4000");
+    else
+        out.line("infra-cache-min-rtt", "6000"); // it is not asked again before
 }
 
 void capacity(Text& out, const Options& options, Machine machine) {
@@ -136,13 +139,13 @@ Result<void> zones(Text& out, const Options& options) {
 } // namespace
 
 Result<std::string> unbound_config(const Options& options, const std::vector<dns::TrustAnchor>& anchors,
-                                   Machine machine) {
+                                   Machine machine, Patience patience) {
     Text out;
     out.all = "server:\n";
     out.line("verbosity", "0");
     out.line("use-syslog", "no");
     validation(out, anchors);
-    freshness(out);
+    freshness(out, patience);
     capacity(out, options, machine);
     if (auto done = overrides(out, options); !done) return fail(std::move(done.error()));
     if (auto done = zones(out, options); !done) return fail(std::move(done.error()));

@@ -11,8 +11,12 @@ struct Machine {
     std::uint64_t descriptors = 1024; // how many files may be open
 };
 
+// How long a name server may take for an answer that counts: until the library asks anew, which is soon, so that a dead
+// one is left for the next; or nearly as long as the lookup may take.
+enum class Patience { quick_answers, late_answers };
+
 // Everything that stands between quotes in it was parsed and printed anew.
 Result<std::string> unbound_config(const Options& options, const std::vector<dns::TrustAnchor>& anchors,
-                                   Machine machine);
+                                   Machine machine, Patience patience);
 
 } // namespace danelaw::resolver

@@ -155,12 +155,24 @@ def test_big_answers_come_by_tcp(world, relay):
     scenario.delivered(relay.send(domain.user()), by=mx, level='dane-ee')
 
 
-def test_slow_answer_is_waited_for(world, relay):
-    """DANE-015, from below."""
+@pytest.mark.parametrize('rtype, owner', [('MX', '@'), ('DNSKEY', '@'), ('A', 'mx'), ('AAAA', 'mx'), ('TLSA', '_25._tcp.mx')])
+@pytest.mark.parametrize('late', ['0.3', '3', '5'])
+def test_slow_answer_is_waited_for(world, relay, rtype, owner, late):
+    """DANE-015: longer than a resolver likes to wait before it asks anew; only `dns.timeout` ends it."""
+    relay.configure(dns={'timeout': '20s'})
     domain = world.domain()
     mx = domain.host(tlsa=['3 1 1'])
-    domain.faults('_25._tcp.mx', 'TLSA', 'slow 0.3')
+    domain.faults(owner, rtype, 'slow ' + late)
     scenario.delivered(relay.send(domain.user()), by=mx, level='dane-ee')
+
+
+def test_slow_denial_is_waited_for(world, relay):
+    """DANE-015, DANE-005."""
+    relay.configure(dns={'timeout': '20s'})
+    domain = world.domain()
+    mx = domain.host()
+    domain.faults('_25._tcp.mx', 'TLSA', 'slow 3')
+    scenario.delivered(relay.send(domain.user()), by=mx, level='encrypted')
 
 
 def test_silent_server_is_bounded_by_the_timeout(world, relay):

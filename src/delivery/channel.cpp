@@ -163,10 +163,9 @@ class Opener {
 
     // In clear text, towards a host that policy holds to TLS, it may be the word of whoever sits on the path. He can
     // keep the mail waiting, as by breaking every handshake, but must not end it (DANE-A10).
-    bool said_by_anybody() const {
-        const bool opportunistic =
-            host_.requirement == dane::Requirement::none || host_.requirement == dane::Requirement::may;
-        return !opportunistic && !channel_->tls;
+    bool said_by_anybody() const { return !opportunistic() && !channel_->tls; }
+    bool opportunistic() const {
+        return host_.requirement == dane::Requirement::none || host_.requirement == dane::Requirement::may;
     }
 
     // Waits for the whole greeting before speaking (SC-020), then says who we are.
@@ -179,6 +178,7 @@ class Opener {
             failure.permanent = verdict.final_everywhere && !said_by_anybody(); // D-14
             co_return failure;
         }
+        greeted_ = smtp::helo(*greeting).peer_name;
         co_return co_await hello(Stage::ehlo);
     }
 
@@ -213,7 +213,9 @@ class Opener {
     // A peer that calls itself by our name on port 25 is ourselves (SC-008).
     Failure own_name(const smtp::Reply& reply) {
         peer_name_ = channel_->offered.peer_name;
-        if (endpoint_.port != 25 || !iequals(peer_name_, rules_.hostname)) return std::nullopt;
+        const bool greeted = opportunistic() && iequals(greeted_, rules_.hostname); // within TLS nobody greets again
+        const bool ours = greeted || iequals(peer_name_, rules_.hostname);
+        if (endpoint_.port != 25 || !ours) return std::nullopt;
         if (said_by_anybody()) return std::nullopt; // asked again within TLS
         auto failure = refused(Stage::ehlo, Reason::mail_loop, reply);
         failure.code = 0;
@@ -303,6 +305,7 @@ class Opener {
     Endpoint endpoint_;
     ChannelRules rules_;
     std::optional<Channel> channel_;
+    std::string greeted_;   // the first word of the greeting; heard in clear text
     std::string peer_name_; // of the last reply to EHLO or HELO
 };
 

@@ -2,6 +2,7 @@
 #include "delivery.hpp"
 
 #include "danelaw/delivery/tls_session.hpp"
+#include "danelaw/policy/overlay.hpp"
 
 #include <utility>
 
@@ -69,12 +70,16 @@ Task<Delivery::Next> Delivery::try_address(const dane::HostPlan& host, Endpoint 
         auto channel = co_await open(host, endpoint, attempt, reuse);
         if (!channel) {
             const auto& failure = channel.error();
-            failures_.push_back(host_failure(route_.plan.next_hop, host, failure));
+            auto told = host_failure(route_.plan.next_hop, host, failure);
+            const auto& envelope = message_.envelope;
+            if (envelope.requiretls && !envelope.reverse_path.empty())
+                told = policy::with_requiretls(std::move(told)); // SC-126: a notice only wishes for it
             attempt.tls = failure.tls;
             attempt.reason = failure.reason;
             attempt.code = failure.code;
             attempt.enhanced =
-                failure.enhanced.empty() ? status_of(failure.reason, Verdict::deferred) : failure.enhanced;
+                failure.enhanced.empty() ? status_of(failure.reason, Verdict::deferred, told.detail) : failure.enhanced;
+            failures_.push_back(std::move(told));
             attempt.text = failure.text;
             note(std::move(attempt));
             co_return Next::address;

@@ -96,4 +96,12 @@ dane::Plan with_requiretls(dane::Plan plan, const dane::TlsRules& rules) {
     return plan;
 }
 
+dane::HostFailure with_requiretls(dane::HostFailure failure) {
+    const bool temporary = failure.reason == Reason::tls_handshake_failed || failure.code / 100 == 4;
+    if (!is_tls_policy_failure(failure.reason) || temporary) return failure;
+    failure.permanent = true;
+    failure.detail = "7.10";
+    return failure;
+}
+
 } // namespace danelaw::policy

@@ -54,6 +54,27 @@ def test_host_without_it_gives_way(world, relay, tagged, second):
     assert first.silent
 
 
+@pytest.mark.parametrize('how, reason', [
+    ({'tlsa': ['3 1 1 wrong']}, 'tlsa-invalid'), ({'tlsa': ['3 1 1'], 'starttls': 'absent'}, 'starttls-not-supported'),
+    ({'tlsa': ['2 0 1'], 'credential': lambda h: pki.chain(h, names=['x.other.test'])}, 'certificate-host-mismatch')])
+def test_host_that_is_not_authenticated_is_a_definite_no(world, relay, tagged, how, reason):
+    """SC-122: it bounces; and a message without the tag waits."""
+    domain = world.domain()
+    mx = domain.host(capabilities=PLAIN, capabilities_tls=WITH, **how)
+    scenario.deferred(relay.send(domain.user()), reason)
+    relay.queue('delete', '--all')
+    scenario.bounced(tagged(domain.user()), reason, '5.7.10')
+    assert mx.silent
+
+
+@pytest.mark.parametrize('how', [{'replies': {'STARTTLS': '454 4.7.0 not now'}}, {'handshake': 'reset'}])
+def test_tls_that_may_come_back_is_no_definite_no(world, relay, tagged, how):
+    """SC-122."""
+    domain = world.domain()
+    domain.host(tlsa=['3 1 1'], capabilities=PLAIN, capabilities_tls=WITH, **how)
+    assert tagged(domain.user()).outcome()['result'] == 'deferred'
+
+
 def test_trouble_that_may_pass_does_not_bounce_it(world, relay, tagged):
     """SC-122: a refused connection and a failed lookup are no definite no."""
     down, failing = world.domain(), world.domain()

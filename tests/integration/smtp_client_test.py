@@ -339,10 +339,11 @@ def test_loop_guard(world, relay, domain):
     assert code == 554 and text.startswith(b'5.4.6')
 
 
-def test_peer_that_greets_with_our_name(world, relay, domain):
-    """SC-008."""
-    mx = domain.host(name='mx')
-    mx.server.script.name = 'relay.test'
+@pytest.mark.parametrize('where', ['banner', 'EHLO'])
+def test_peer_that_greets_with_our_name(world, relay, domain, where):
+    """SC-008: greets, or answers EHLO."""
+    said = {'banner': '220 Relay.test ESMTP', 'EHLO': '250-relay.test\n250 STARTTLS'}[where]
+    mx = domain.host(name='mx', replies={where: said})
     scenario.bounced(relay.send(domain.user()), 'mail-loop', '5.4.6')
     assert mx.silent
 

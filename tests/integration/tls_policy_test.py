@@ -383,17 +383,19 @@ def test_connection_is_shared_only_where_accepted(world, relay):
     scenario.deferred(relay.send(two.user()), 'certificate-host-mismatch')
 
 
-@pytest.mark.parametrize('forged', ['name', 521, 556])
+@pytest.mark.parametrize('forged', ['name', 'greeting', 521, 556])
 def test_clear_text_ends_nothing_for_good(world, relay, forged):
     """DANE-A10, D-14, SC-008: before TLS anybody on the path may speak for the host; the mail waits, or goes on, and never bounces."""
     domain = world.domain()
     if forged == 'name':
         replies = {'EHLO': ['250-relay.test\n250 STARTTLS', None]}
+    elif forged == 'greeting':
+        replies = {'banner': '220 relay.test ESMTP'}
     else:
         replies = {'banner': [f'{forged} no mail here', None]}
     mx = domain.host(tlsa=['3 1 1'], replies=replies)
     mail = relay.send(domain.user())
-    if forged == 'name':
+    if forged in ('name', 'greeting'):
         scenario.delivered(mail, by=mx, level='dane-ee')
     else:
         scenario.deferred(mail, 'smtp-reply')

@@ -182,5 +182,33 @@ TEST(WithRequiretls, Table) { // SC-120, SC-121, SC-122, SC-125
     }
 }
 
+TEST(RequireTls, WhatIsADefiniteNo) { // SC-122
+    const struct {
+        Reason reason;
+        int code;
+        bool permanent;
+    } rows[] = {
+        {Reason::tlsa_invalid, 0, true},
+        {Reason::certificate_host_mismatch, 0, true},
+        {Reason::certificate_expired, 0, true},
+        {Reason::starttls_not_supported, 0, true},
+        {Reason::starttls_not_supported, 502, true},
+        {Reason::starttls_not_supported, 454, false},
+        {Reason::tls_handshake_failed, 0, false},
+        {Reason::dns_error, 0, false},
+        {Reason::connect_failed, 0, false},
+        {Reason::timeout, 0, false},
+        {Reason::smtp_reply, 421, false},
+    };
+    for (const auto& row : rows) {
+        dane::HostFailure failure;
+        failure.reason = row.reason;
+        failure.code = row.code;
+        const auto told = with_requiretls(failure);
+        EXPECT_EQ(told.permanent, row.permanent) << word(row.reason) << row.code;
+        EXPECT_EQ(told.detail, row.permanent ? "7.10" : "") << word(row.reason) << row.code;
+    }
+}
+
 } // namespace
 } // namespace danelaw::policy

@@ -194,6 +194,22 @@ def test_dname(world, relay):
     assert mx.sni == [f'mx.inner.{domain.name}']
 
 
+@pytest.mark.parametrize('records', ['none', 'secure'])
+def test_dname_into_an_unsigned_zone(world, relay, records):
+    """DANE-008, DANE-009, DANE-045: the first link is secure, its target is not; records of the alias itself would count."""
+    domain, unsigned = world.domain(), world.domain(insecure=True)
+    mx = unsigned.host('mx.deep', preference=None)
+    if records == 'secure':                     # beside the DNAME's names: an alias of its own
+        domain.add('mx', 'CNAME', f'mx.outer.{domain.name}.').add('@', 'MX', '10 mx')
+        domain.add('_25._tcp.mx', 'TLSA', mx.credential.tlsa('3 1 1'))
+    else:
+        domain.add('@', 'MX', '10 mx.deep.outer')
+    domain.add('outer', 'DNAME', f'{unsigned.name}.' if records == 'none' else f'deep.{unsigned.name}.')
+    outcome = relay.send(domain.user()).outcome()
+    assert (outcome['result'], outcome['tls_level']) == ('delivered', 'encrypted' if records == 'none' else 'dane-ee'), outcome
+    assert len(mx.messages) == 1
+
+
 @pytest.mark.parametrize('secure', [True, False])
 def test_recipient_domain_is_an_alias(world, relay, secure):
     """DANE-021, DANE-101: its own aliases count in the MX status; under a secure one the expanded name is a reference too."""

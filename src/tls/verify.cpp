@@ -80,7 +80,9 @@ int verify_chain(X509_STORE_CTX* store, void*) noexcept {
     exam->error_depth = X509_STORE_CTX_get_error_depth(store);
     if (exam->check == Check::dane) {
         X509* anchor = nullptr;
-        exam->authority = SSL_get0_dane_authority(ssl, &anchor, nullptr);
+        EVP_PKEY* key = nullptr;
+        exam->authority = SSL_get0_dane_authority(ssl, &anchor, &key);
+        if (key != nullptr) ++exam->authority; // a bare key: the library names the certificate that it signed
         exam->record = matched_record(ssl);
         if (exam->error == X509_V_OK && exam->record && exam->record->usage == 2) {
             exam->error = date_error(store, anchor);

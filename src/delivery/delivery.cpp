@@ -11,6 +11,14 @@
 namespace danelaw::delivery {
 namespace {
 
+message::Outcome held_outcome(std::string why) {
+    message::Outcome outcome;
+    outcome.reason = Reason::policy_hold;
+    outcome.enhanced = status_of(Reason::policy_hold, Verdict::deferred);
+    outcome.text = std::move(why);
+    return outcome;
+}
+
 bool no_more_than_a_wish(const message::Envelope& envelope) {
     return envelope.content.tls_required_no || envelope.origin == message::Origin::tls_report;
 }
@@ -27,7 +35,7 @@ Task<void> Delivery::run() {
     }
     co_await let_go_of_others();
     if (holds_back(agent_.holds, message_, domain_)) {
-        co_await hold("held on arrival by the operator of this relay");
+        (void)co_await hold(pending_, "held on arrival by the operator of this relay");
         co_return;
     }
     if (message_.envelope.content.received_count > limits::received_headers) { // SC-094
@@ -62,9 +70,13 @@ Task<void> Delivery::route_and_try() {
         schedule::expired(agent_.retry_rules(envelope), envelope.received_at, agent_.age_now()); // MS-046
     route_ = co_await agent_.parts.router.route(domain_, options);
     if (route_.destination.hold) {
-        held_ = true;
-        co_await hold("held by a policy of this relay until an operator releases it");
-        co_return;
+        auto kept = pending_;
+        std::erase_if(kept, [this](auto number) { return was_released(*message_.recipient(number)); });
+        if (!kept.empty() && (!co_await hold(kept, "held by a policy of this relay until an operator releases it") ||
+                              pending_.empty())) {
+            held_ = true;
+            co_return;
+        }
     }
     if (agent_.parts.on_tls_session && counts_for_reports(envelope))
         if (const auto session = sts_failure(route_)) agent_.parts.on_tls_session(*session);
@@ -114,30 +126,37 @@ bool Delivery::must_try() const {
            no_more_than_a_wish(envelope) || envelope.requiretls;
 }
 
-Task<void> Delivery::hold(std::string why) {
+// Who is due again although a hold was the last that happened to him was released by an operator (DQ-019).
+bool Delivery::was_released(const message::Recipient& recipient) {
+    return recipient.last && (recipient.last->released || recipient.last->reason == Reason::policy_hold);
+}
+
+// False: it could not be written, and the job went back.
+Task<bool> Delivery::hold(std::set<std::uint32_t> whom, std::string why) {
     store::Record record;
     record.id = message_.envelope.id;
     record.fence = start_.job.fence;
-    for (const auto number : pending_) {
+    for (const auto number : whom) {
         store::RecipientUpdate update;
         update.number = number;
         update.state = message::RecipientState::held;
         update.next_attempt = agent_.now();
         update.count_attempt = false;
-        message::Outcome outcome;
-        outcome.reason = Reason::policy_hold;
-        outcome.enhanced = status_of(Reason::policy_hold, Verdict::deferred);
-        outcome.text = why;
-        update.outcome = std::move(outcome);
+        update.outcome = held_outcome(why);
         record.updates.push_back(std::move(update));
     }
     const auto updates = record.updates;
     auto recorded = co_await agent_.parts.queue.record(std::move(record));
-    if (recorded) {
-        announce(updates);
-    } else {
+    if (!recorded) {
         co_await give_back();
+        co_return false;
     }
+    announce(updates);
+    for (const auto number : whom) {
+        pending_.erase(number);
+        std::erase(start_.job.recipients, number);
+    }
+    co_return true;
 }
 
 Task<void> Delivery::try_hosts() {

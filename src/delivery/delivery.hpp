@@ -57,7 +57,8 @@ class Delivery {
                                                  const Needs& needs) const;
     Task<std::optional<Next>> hand_over(Channel channel, const dane::HostPlan& host, Attempt attempt);
     Task<Result<std::unique_ptr<Content>>> content_for(Needs& needs, const Channel& channel);
-    Task<void> hold(std::string why);
+    static bool was_released(const message::Recipient& recipient);
+    Task<bool> hold(std::set<std::uint32_t> whom, std::string why);
     void take_results(const TransactionResult& result, const Channel& channel, const dane::HostPlan& host,
                       Attempt& attempt);
     std::vector<const message::Recipient*> next_batch(const Channel& channel) const;

@@ -18,6 +18,7 @@ store::RecipientUpdate Delivery::update_for(const message::Recipient& recipient,
     using message::RecipientState;
     store::RecipientUpdate out;
     out.number = recipient.number;
+    outcome.released = was_released(recipient);
     switch (outcome.verdict) {
     case Verdict::delivered: out.state = RecipientState::delivered; break;
     case Verdict::bounced: out.state = RecipientState::bounced; break;
@@ -145,6 +146,7 @@ Task<void> Delivery::after_bug(std::string what) {
             agent_.next_claim = std::min(agent_.next_claim, update.next_attempt);
             update.outcome.emplace();
             update.outcome->enhanced = "4.3.0";
+            if (const auto* recipient = message_.recipient(number)) update.outcome->released = was_released(*recipient);
             update.outcome->text = "an error of this relay: " + printable(what, 200);
         }
         entry.updates.push_back(std::move(update));

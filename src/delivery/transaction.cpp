@@ -59,6 +59,7 @@ class Transaction {
         mail.needs_smtputf8 = needs_.smtputf8;
         mail.requiretls = needs_.requiretls || (needs_.requiretls_wish && channel_.offered.requiretls);
         mail.ret = envelope_.ret;
+        mail.ret_as_received = envelope_.ret_as_received;
         mail.envid = envelope_.envid;
         commands_.push_back(smtp::mail_command(mail, channel_.offered));
         for (const auto* recipient : recipients_) {

@@ -43,6 +43,7 @@ void Session::mail(std::string_view arguments) {
     t.envelope.smtputf8 = parsed->smtputf8;
     t.envelope.requiretls = parsed->requiretls;
     t.envelope.ret = parsed->ret;
+    t.envelope.ret_as_received = std::move(parsed->ret_as_received);
     t.envelope.envid = std::move(parsed->envid);
     if (parsed->auth) t.envelope.auth = user_.empty() ? "<>" : *parsed->auth; // SS-084
     t.envelope.client = client_facts();
@@ -94,13 +95,14 @@ std::optional<ServerReply> Session::add_recipient(smtp::RcptCommand command) {
         return ServerReply{452, "4.5.3", "Too many recipients"}; // SS-022
     auto mailbox = smtp::parse_mailbox(r.address, smtp::Syntax::sloppy);
     r.orcpt = std::move(command.orcpt);
-    r.notify = command.notify;
+    r.notify = std::move(command.notify);
     // The same mailbox again is one copy, unless somebody else is to be told of it in another way (DQ-060).
     std::string once = (mailbox ? mailbox->unquoted_local() : r.address) + '@' + r.domain;
-    once += '\n' + smtp::notify_text(r.notify) + '\n' + r.orcpt;
+    for (const bool told : {r.notify.never, r.notify.success, r.notify.failure, r.notify.delay})
+        once += told ? '\n' : '-';
+    once += r.orcpt;
     if (!t.seen.insert(std::move(once)).second) return std::nullopt;
     r.number = static_cast<std::uint32_t>(t.recipients.size());
-    if (core_.hooks.on_hold && core_.hooks.on_hold(r.domain)) r.state = message::RecipientState::held;
     t.recipients.push_back(std::move(r));
     return std::nullopt;
 }

@@ -15,13 +15,10 @@ std::string_view body_parameter(Body body, const Capabilities& offered) {
     return {};
 }
 
-std::string_view ret_parameter(Ret ret) {
-    switch (ret) {
-    case Ret::unset: return {};
-    case Ret::full: return " RET=FULL";
-    case Ret::headers: return " RET=HDRS";
-    }
-    return {};
+std::string ret_parameter(const MailFacts& facts) {
+    if (facts.ret == Ret::unset) return {};
+    if (!facts.ret_as_received.empty()) return " RET=" + std::string(facts.ret_as_received);
+    return facts.ret == Ret::full ? " RET=FULL" : " RET=HDRS";
 }
 
 // One UTF-8 character (already validated) as its code point; advances `i` to its last octet.
@@ -57,6 +54,7 @@ std::string seven_bit_orcpt(std::string_view orcpt) {
 }
 
 std::string notify_text(const Notify& notify) {
+    if (!notify.as_received.empty()) return notify.as_received;
     if (notify.never) return "NEVER";
     std::string out;
     auto add = [&out](bool wanted, std::string_view name) {
@@ -77,7 +75,7 @@ std::string mail_command(const MailFacts& facts, const Capabilities& offered) {
     if (facts.needs_smtputf8 && offered.smtputf8) line += " SMTPUTF8"; // RFC 6531 3.4
     if (facts.requiretls && offered.requiretls) line += " REQUIRETLS"; // RFC 8689 4.2.1
     if (offered.dsn) {                                                 // SC-079, SC-080
-        line += ret_parameter(facts.ret);
+        line += ret_parameter(facts);
         if (!facts.envid.empty()) line.append(" ENVID=").append(facts.envid);
     }
     return line + "\r\n";

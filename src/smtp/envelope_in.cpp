@@ -73,6 +73,7 @@ Fault set_ret(const Parameter& p, MailCommand& into) {
         into.ret = Ret::headers;
     else
         return bad_value(p.key);
+    into.ret_as_received = p.value;
     return {};
 }
 
@@ -136,6 +137,7 @@ Fault set_notify(const Parameter& p, RcptCommand& into) {
     }
     bool others = into.notify.success || into.notify.failure || into.notify.delay;
     if (into.notify.never && others) return bad_value(p.key);
+    into.notify.as_received = p.value;
     return {};
 }
 
@@ -178,7 +180,8 @@ Parsed<MailCommand> parse_mail(std::string_view arguments, Syntax syntax, Requir
     if (path->mailbox && path->mailbox->domain.empty()) return refuse(501, "5.1.7", "Sender needs a domain");
     auto parameters = split_parameters(rest);
     if (!parameters) return std::unexpected(parameters.error());
-    MailCommand command{std::move(*path), {}, Body::seven_bit, false, false, Ret::unset, {}, {}};
+    MailCommand command;
+    command.path = std::move(*path);
     for (const auto& p : *parameters) {
         if (p.key == "REQUIRETLS" && requiretls == RequireTls::not_offered)
             return refuse(555, "5.5.4", "REQUIRETLS is not offered");

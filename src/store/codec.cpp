@@ -72,6 +72,7 @@ class Reader {
         return v;
     }
     std::string text() { return std::string(view()); }
+    bool more() const { return !rest_.empty(); } // what later releases append, an older one's blobs lack
     bool ok() const { return ok_; }
 
   private:
@@ -152,6 +153,7 @@ std::string encode(const message::Envelope& e) {
     w.number(e.content.size);
     w.number(e.content.header_size);
     w.signed_number(e.content.received_count);
+    w.text(e.ret_as_received);
     return w.finish();
 }
 
@@ -176,6 +178,7 @@ Result<message::Envelope> decode_envelope(std::string_view blob) {
     e.content.size = r->number();
     e.content.header_size = r->number();
     e.content.received_count = static_cast<int>(r->signed_number());
+    if (r->more()) e.ret_as_received = r->text();
     if (!r->ok() || body > 2 || ret > 2 || origin > 2) return fail(malformed("envelope"));
     e.body = static_cast<message::Body>(body);
     e.ret = static_cast<message::Ret>(ret);
@@ -189,6 +192,7 @@ std::string encode_address(const message::Recipient& recipient) {
     w.text(recipient.orcpt);
     const auto& n = recipient.notify;
     w.number((n.never ? 1U : 0U) | (n.success ? 2U : 0U) | (n.failure ? 4U : 0U) | (n.delay ? 8U : 0U));
+    w.text(n.as_received);
     return w.finish();
 }
 
@@ -198,8 +202,9 @@ Result<void> decode_address(std::string_view blob, message::Recipient& into) {
     into.address = r->text();
     into.orcpt = r->text();
     auto n = r->number();
+    std::string as_received = r->more() ? r->text() : std::string();
     if (!r->ok()) return fail(malformed("recipient"));
-    into.notify = {(n & 1U) != 0, (n & 2U) != 0, (n & 4U) != 0, (n & 8U) != 0};
+    into.notify = {(n & 1U) != 0, (n & 2U) != 0, (n & 4U) != 0, (n & 8U) != 0, std::move(as_received)};
     return {};
 }
 
@@ -212,7 +217,7 @@ std::string encode(const message::Outcome& o) {
     w.signed_number(o.code);
     w.text(o.enhanced);
     w.text(o.text);
-    w.number(o.dsn_passed_on ? 1 : 0);
+    w.number((o.dsn_passed_on ? 1U : 0U) | (o.released ? 2U : 0U));
     return w.finish();
 }
 
@@ -227,7 +232,9 @@ Result<message::Outcome> decode_outcome(std::string_view blob) {
     o.code = static_cast<int>(r->signed_number());
     o.enhanced = r->text();
     o.text = r->text();
-    o.dsn_passed_on = r->number() != 0;
+    const auto marks = r->number();
+    o.dsn_passed_on = (marks & 1U) != 0;
+    o.released = (marks & 2U) != 0;
     if (!r->ok() || !verdict || !level) return fail(malformed("outcome"));
     o.verdict = *verdict;
     o.tls_level = *level;

@@ -119,3 +119,22 @@ def test_status_is_one_screen(relay, world):
     text = '\n'.join(lines)
     for words in ('2 messages, 61 recipients', '1 in the last minute', 'dane-ee', '100.0%', 'tlsa-invalid', 'policy-hold', 'last failures'):
         assert words in text, f'{words} in\n{text}'
+
+
+def test_what_a_policy_holds_goes_when_it_is_released(world, relay):
+    """DQ-019: though the policy stays, over attempts that fail and a restart; what was not released stays."""
+    domain = world.domain(insecure=True)
+    mx = domain.host(replies={'RCPT': ['450 4.2.0 later', '450 4.2.0 later', '250 2.1.5 ok']})
+    relay.configure(policies=[{'match': [domain.name], 'hold': True}])
+    first, second = relay.send(domain.user('first')), relay.send(domain.user('second'))
+    for mail in (first, second):
+        assert mail.outcome()['reason'] == 'policy-hold'
+    assert mx.untouched
+    relay.queue('release', first.id)
+    assert first.outcome(count=2)['reason'] == 'smtp-reply'
+    relay.queue('flush', '--all')
+    assert first.outcome(count=3)['reason'] == 'smtp-reply'
+    relay.restart()
+    relay.queue('flush', '--all')
+    assert mx.wait_messages()[0].recipients == (domain.user('first'),)
+    assert [m['id'] for m in relay.listed()] == [second.id] and len(mx.messages) == 1

@@ -348,6 +348,19 @@ def test_peer_that_greets_with_our_name(world, relay, domain, where):
     assert mx.silent
 
 
+def test_dsn_parameters_keep_their_form(world, relay, domain):
+    """SC-079, SS-097: order and case as received, over a restart."""
+    mx = domain.host(replies={'RCPT': ['450 4.2.0 later', '250 2.1.5 ok']})
+    mail = relay.send((domain.user(), ['NOTIFY=Delay,failure,SUCCESS', 'ORCPT=Rfc822;x+2By@orig.test']),
+                      mail_options=['RET=Full', 'ENVID=aB+2B'])
+    mail.wait('recipient', result='deferred')
+    relay.restart()
+    relay.queue('flush', '--all')
+    message = mx.wait_messages()[0]
+    assert 'RET=Full' in message.parameters and 'ENVID=aB+2B' in message.parameters
+    assert message.recipient_parameters[0].split() == ['NOTIFY=Delay,failure,SUCCESS', 'ORCPT=Rfc822;x+2By@orig.test']
+
+
 def test_dsn_parameters_are_passed_on(world, relay, domain):
     """SC-079, DQ-027."""
     mx = domain.host()

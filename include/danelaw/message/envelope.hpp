@@ -50,8 +50,9 @@ struct Envelope {
     bool smtputf8 = false;   // asked for at MAIL; need is decided by looking (SC-078)
     bool requiretls = false; // RFC 8689
     Ret ret = Ret::unset;
-    std::string envid; // xtext as received (SC-079)
-    std::string auth;  // AUTH= of MAIL, decoded; "" absent, "<>" unknown (SS-084)
+    std::string ret_as_received; // "Full" (SC-079)
+    std::string envid;           // xtext as received (SC-079)
+    std::string auth;            // AUTH= of MAIL, decoded; "" absent, "<>" unknown (SS-084)
     Origin origin = Origin::client;
     Time received_at{};
     Client client;
@@ -68,6 +69,7 @@ struct Outcome {
     std::string enhanced;       // "4.7.5": the server's or ours (SC-096)
     std::string text;           // the server's words or ours, printable
     bool dsn_passed_on = false; // delivered to a server offering DSN: our duty to notify ended (DQ-027)
+    bool released = false;      // an operator released it before: a policy's `hold` does not hold it again (DQ-019)
 };
 
 enum class RecipientState { queued, delivered, bounced, expired, deleted, held };

@@ -33,7 +33,6 @@ struct Parts {
     std::function<std::shared_ptr<const config::Settings>()>
         settings;                                                // the present ones; read by listen() and reload()
     std::function<void(std::vector<store::Job>)> accepted;       // new jobs for the scheduler, after the commit
-    std::function<bool(const std::string& lane)> on_hold = {};   // is mail for this domain to be held? (policies: hold)
     std::function<std::unique_ptr<ContentSigner>()> signer = {}; // null function or result: no signature
     std::function<bool()> overloaded = {};                       // the rest of the program cannot keep up (SS-029)
     std::function<Bytes()> free_disk = {};                       // default: what statvfs says of queue.path

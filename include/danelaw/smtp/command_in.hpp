@@ -54,6 +54,7 @@ struct MailCommand {
     bool smtputf8 = false;
     bool requiretls = false;
     Ret ret = Ret::unset;
+    std::string ret_as_received;
     std::string envid;               // xtext as received
     std::optional<std::string> auth; // decoded; "<>" as given
 };

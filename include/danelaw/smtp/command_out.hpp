@@ -19,7 +19,8 @@ struct MailFacts {
     bool needs_smtputf8 = false;       // found by looking (SC-078)
     bool requiretls = false;
     Ret ret = Ret::unset;
-    std::string_view envid; // xtext as received
+    std::string_view ret_as_received; // "Full": goes out like this
+    std::string_view envid;           // xtext as received
 };
 
 struct RcptFacts {
@@ -36,6 +37,6 @@ std::string rcpt_command(const RcptFacts& facts, const Capabilities& offered);
 
 // A `utf-8;` ORCPT in the form that needs no SMTPUTF8: octets over 127 become \x{…} (RFC 6533 3, SC-081).
 std::string seven_bit_orcpt(std::string_view orcpt);
-std::string notify_text(const Notify& notify); // "SUCCESS,FAILURE"; "" when absent
+std::string notify_text(const Notify& notify); // as received, else "SUCCESS,FAILURE"; "" when absent
 
 } // namespace danelaw::smtp

@@ -2,6 +2,8 @@
 // Pure. RFC 6152 (BODY), RFC 3030 (BINARYMIME), RFC 3461 4 (RET, NOTIFY).
 #pragma once
 
+#include <string>
+
 namespace danelaw::smtp {
 
 enum class Body { seven_bit, eight_bit_mime, binary_mime }; // BODY= as declared (RFC 6152, RFC 3030)
@@ -13,6 +15,7 @@ struct Notify {
     bool success = false;
     bool failure = false;
     bool delay = false;
+    std::string as_received; // "Success,DELAY": passed on like this (SC-079); "" when made here
     bool absent() const { return !never && !success && !failure && !delay; }
     bool wants_failure() const { return failure || absent(); }
     bool wants_delay() const { return delay || absent(); }

@@ -6,7 +6,7 @@
 //   EOF                             the server closes
 //   CONNECT                         a new connection (the first is there already)
 //   N: number of messages in the queue
-//   M: regex of the newest message: "from=<> to=a,b proto=ESMTP utf8 requiretls body=8bit user=u envid=… notify=… held"
+//   M: regex of the newest message: "from=<> to=a,b proto=ESMTP utf8 requiretls body=8bit user=u envid=… notify=…"
 //   B: the newest message's content behind our own fields, exactly
 //   H: regex searched for in our own fields of the newest message
 //   L: regex searched for in the log; !L: must not be there
@@ -115,8 +115,6 @@ void configure(World& world, const std::string& text) {
             world.settings->limits.min_free_disk = 1000;
         } else if (key == "overloaded") {
             world.overloaded = true;
-        } else if (key == "hold") {
-            world.held.push_back(value);
         } else if (key == "timeout") {
             world.settings->limits.command_timeout = Millis(static_cast<int>(*parse_number(value)));
         } else if (key == "add") {
@@ -130,8 +128,7 @@ void configure(World& world, const std::string& text) {
 std::string summary(const store::Message& m) {
     const auto& e = m.envelope;
     std::string out = "from=<" + e.reverse_path + "> to=";
-    for (const auto& r : m.recipients)
-        out += (r.number ? "," : "") + r.address + (r.state == message::RecipientState::held ? "(held)" : "");
+    for (const auto& r : m.recipients) out += (r.number ? "," : "") + r.address;
     out += " proto=" + e.client.protocol;
     if (e.smtputf8) out += " utf8";
     if (e.requiretls) out += " requiretls";

@@ -155,7 +155,6 @@ void World::open() {
                 clock,
                 [this] { return settings; },
                 [this](std::vector<store::Job> more) { jobs.insert(jobs.end(), more.begin(), more.end()); }};
-    parts.on_hold = [this](const std::string& lane) { return std::ranges::find(held, lane) != held.end(); };
     parts.overloaded = [this] { return overloaded; };
     if (free_disk) parts.free_disk = [this] { return *free_disk; };
     parts.signer = signer;

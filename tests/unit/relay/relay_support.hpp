@@ -111,7 +111,6 @@ struct World {
     std::optional<Bytes> free_disk;
     bool overloaded = false;
     std::function<std::unique_ptr<ContentSigner>()> signer;
-    std::vector<std::string> held;
     std::unique_ptr<Server> server;
     config::ListenerSettings& listener() { return settings->listeners[0]; }
 

@@ -3,6 +3,7 @@
 #include "delivery.hpp"
 
 #include "danelaw/base/limits.hpp"
+#include "danelaw/smtp/address.hpp"
 
 #include <fmt/format.h>
 
@@ -25,12 +26,16 @@ std::vector<const message::Recipient*> Delivery::next_batch(const Channel& chann
     std::size_t most = limits::recipients_per_transaction;
     if (channel.offered.limit_rcptmax && *channel.offered.limit_rcptmax > 0)
         most = std::min<std::size_t>(most, *channel.offered.limit_rcptmax);
-    std::vector<const message::Recipient*> out;
+    std::vector<const message::Recipient*> out, demanding;
     for (const auto number : pending_) {
         if (temporary_.contains(number) && answered_here_.contains(number)) continue;
-        if (out.size() == most) break;
-        out.push_back(message_.recipient(number));
+        const auto* recipient = message_.recipient(number);
+        const bool more = smtp::needs_smtputf8(recipient->address) && !channel.offered.smtputf8;
+        (more ? demanding : out).push_back(recipient);
     }
+    // Who needs more than the host offers must not cost the others their delivery (SC-077): last, and by themselves.
+    if (out.empty()) out = std::move(demanding);
+    if (out.size() > most) out.resize(most);
     return out;
 }
 
@@ -162,7 +167,12 @@ void Delivery::take_results(const TransactionResult& result, const Channel& chan
     busy_ = busy_ || result.busy;
     unanswered_ = false;
     if (result.possible_duplicate) ++agent_.counters.possible_duplicates;
-    for (const auto& one : result.recipients) {
+    for (auto one : result.recipients) {
+        if (route_.plan.next_hop.configured && policy::refuses_us(one.code)) { // SC-092
+            one.verdict = Verdict::deferred;
+            one.enhanced = "4.3.5";
+            one.next_host_may_try = true;
+        }
         message::Outcome outcome;
         outcome.verdict = one.verdict;
         outcome.reason = one.reason;

@@ -32,6 +32,10 @@ ReplyVerdict to_recipients(Stage stage, const smtp::Reply& reply, std::size_t ac
 
 } // namespace
 
+bool refuses_us(int code) {
+    return code == 530 || code == 534 || code == 535 || code == 538;
+}
+
 ReplyVerdict on_reply(Stage stage, const smtp::Reply& reply, std::size_t accepted_before) {
     const int cls = reply.cls();
     const bool over = reply.code == 421;

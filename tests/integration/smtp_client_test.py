@@ -103,6 +103,20 @@ def test_class_of_the_reply_decides(world, relay, domain, step, reply, result):
         assert outcome['enhanced'] == ('4' if result == 'deferred' else '5') + reply.split()[1][1:]
 
 
+@pytest.mark.parametrize('step', ['MAIL', 'RCPT', 'DATA'])
+@pytest.mark.parametrize('configured', [True, False])
+def test_relay_that_wants_to_know_who_we_are(world, relay, domain, step, configured):
+    """SC-092: one that the operator configured is his to mend; of an MX host it is a refusal like any other."""
+    mx = domain.host(replies={step: '530 5.7.0 Authentication required'})
+    if configured:
+        relay.configure(policies=[{'match': [domain.name], 'next_hop': f'[{mx.fqdn}]'}])
+    mail = relay.send(domain.user())
+    if configured:
+        assert scenario.deferred(mail, 'smtp-reply', tried=[mx])['enhanced'] == '4.3.5'
+    else:
+        scenario.bounced(mail, 'smtp-reply', '5.7.0', tried=[mx])
+
+
 @pytest.mark.parametrize('step', ['banner', 'EHLO', 'MAIL', 'RCPT', 'DATA', 'DOT'])
 @pytest.mark.parametrize('how', ['close', 'reset', '421'])
 def test_session_ends_early(world, relay, domain, step, how):
@@ -287,6 +301,17 @@ def test_smtputf8(world, relay, domain, what, needed, offered):
     else:
         scenario.delivered(mail, by=mx, level='encrypted')
         assert ('SMTPUTF8' in mx.messages[0].parameters) == needed
+
+
+def test_one_utf8_recipient_costs_the_others_nothing(world, relay, domain):
+    """SC-077: they need no more than the host offers."""
+    mx = domain.host(capabilities=('8BITMIME',))
+    plain, utf8 = domain.user('plain'), domain.user('jürgen')
+    mail = relay.send([utf8, plain], mail_options=['SMTPUTF8'])
+    scenario.delivered(mail, by=mx, level='encrypted', recipient=plain)
+    outcome = mail.outcome(recipient=utf8)
+    assert (outcome['result'], outcome['reason'], outcome['enhanced']) == ('bounced', 'smtputf8-unsupported', '5.6.7')
+    assert [m.recipients for m in mx.messages] == [(plain,)]
 
 
 def test_null_sender(world, relay, domain):

@@ -33,6 +33,9 @@ struct ReplyVerdict {
 };
 // `accepted_before`: recipients that this transaction has already (RCPT only).
 ReplyVerdict on_reply(Stage stage, const smtp::Reply& reply, std::size_t accepted_before = 0);
+// A refusal of us, not of the message: the server wants to know who we are (RFC 4954 6). From a relay that the operator
+// configured it is his to mend (SC-092).
+bool refuses_us(int code);
 
 // -- TLS --------------------------------------------------------------------------------------------
 

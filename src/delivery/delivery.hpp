@@ -4,6 +4,8 @@
 #include "agent_state.hpp"
 #include "attempt.hpp"
 
+#include "danelaw/message/to_seven_bit.hpp"
+
 #include <map>
 #include <optional>
 #include <set>
@@ -56,7 +58,10 @@ class Delivery {
     std::optional<dane::HostFailure> cannot_take(const Channel& channel, const dane::HostPlan& host,
                                                  const Needs& needs) const;
     Task<std::optional<Next>> hand_over(Channel channel, const dane::HostPlan& host, Attempt attempt);
-    Task<Result<std::unique_ptr<Content>>> content_for(Needs& needs, const Channel& channel);
+    Task<std::expected<std::unique_ptr<Content>, dane::HostFailure>> prepare(const Channel& channel,
+                                                                             const dane::HostPlan& host, Needs& needs);
+    Task<Result<std::unique_ptr<Content>>> content_for(Needs& needs, const Channel& channel,
+                                                       message::Attached attached);
     static bool was_released(const message::Recipient& recipient);
     Task<bool> hold(std::set<std::uint32_t> whom, std::string why);
     void take_results(const TransactionResult& result, const Channel& channel, const dane::HostPlan& host,

@@ -54,17 +54,13 @@ Task<std::optional<Delivery::Next>> Delivery::hand_over(Channel channel, const d
         }
         co_await record_delivered();
         auto needs = needs_of(message_.envelope, batch);
-        auto unfit = cannot_take(channel, host, needs);
-        Result<std::unique_ptr<Content>> content;
-        if (!unfit) {
-            content = co_await content_for(needs, channel);
-            unfit = content ? cannot_take(channel, host, needs) : not_convertible(host, content.error()); // SC-071
-        }
-        if (unfit) {
-            attempt.reason = unfit->reason;
-            attempt.text = unfit->text;
-            attempt.enhanced = status_of(unfit->reason, Verdict::deferred, unfit->detail);
-            failures_.push_back(std::move(*unfit));
+        auto content = co_await prepare(channel, host, needs);
+        if (!content) {
+            auto& unfit = content.error();
+            attempt.reason = unfit.reason;
+            attempt.text = unfit.text;
+            attempt.enhanced = status_of(unfit.reason, Verdict::deferred, unfit.detail);
+            failures_.push_back(std::move(unfit));
             note(std::move(attempt));
             agent_.pool.give_back(std::move(channel), Pool::Mood::good);
             co_return Next::host;
@@ -141,19 +137,33 @@ std::optional<dane::HostFailure> Delivery::cannot_take(const Channel& channel, c
     return std::nullopt;
 }
 
+// The content in the form in which this server can have it; or why it can't.
+Task<std::expected<std::unique_ptr<Content>, dane::HostFailure>>
+Delivery::prepare(const Channel& channel, const dane::HostPlan& host, Needs& needs) {
+    using message::Attached;
+    const bool notice = message_.envelope.origin == message::Origin::delivery_report;
+    auto unfit = cannot_take(channel, host, needs);
+    const bool shorter = unfit && notice && unfit->reason == Reason::message_too_large; // DQ-024
+    if (unfit && !shorter) co_return std::unexpected(std::move(*unfit));
+    const auto attached = shorter ? Attached::header : notice ? Attached::header_if_eight_bit : Attached::converted;
+    auto content = co_await content_for(needs, channel, attached);
+    if (!content) co_return std::unexpected(not_convertible(host, content.error()));
+    unfit = cannot_take(channel, host, needs); // SC-071
+    if (unfit) co_return std::unexpected(std::move(*unfit));
+    co_return std::move(*content);
+}
+
 // The content as this server can take it; errc::parse when it can't be converted (SC-073, SC-076).
-Task<Result<std::unique_ptr<Content>>> Delivery::content_for(Needs& needs, const Channel& channel) {
+Task<Result<std::unique_ptr<Content>>> Delivery::content_for(Needs& needs, const Channel& channel,
+                                                             message::Attached attached) {
     using smtp::Body;
     const bool fits = needs.body == Body::seven_bit ||
                       (needs.body == Body::eight_bit_mime && channel.offered.eight_bit_mime) ||
                       (needs.body == Body::binary_mime && channel.offered.binarymime);
     auto stored = std::make_unique<StoredContent>(agent_.parts.queue, agent_.parts.log, message_.envelope.id);
-    if (fits) co_return stored;
+    if (fits && attached != message::Attached::header) co_return stored;
     if (message_.envelope.content.signed_content)
         co_return fail(Errc::parse, "it is signed, and converting it would break the signature");
-    using message::Attached;
-    const bool notice = message_.envelope.origin == message::Origin::delivery_report; // DQ-053
-    const auto attached = notice ? Attached::header_only : Attached::converted;
     auto converted = co_await ConvertedContent::of(std::move(stored), message_.envelope.content.size, attached);
     if (!converted) co_return fail(converted.error());
     needs.body = Body::seven_bit;

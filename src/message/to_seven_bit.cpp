@@ -26,8 +26,8 @@ std::string_view encoding_name(Do what) {
 } // namespace
 
 SevenBitConverter::SevenBitConverter(SevenBitPlan plan)
-    : plan_(std::move(plan)), walker_(*this, plan_.attached == Attached::header_only ? MimeWalker::Messages::leaves
-                                                                                     : MimeWalker::Messages::walked) {}
+    : plan_(std::move(plan)), walker_(*this, plan_.attached != Attached::converted ? MimeWalker::Messages::leaves
+                                                                                   : MimeWalker::Messages::walked) {}
 
 Do SevenBitConverter::what() const {
     return entity_ < plan_.entities.size() ? plan_.entities[entity_] : Do::keep;

@@ -20,7 +20,7 @@ bool identity(const std::string& encoding) {
 
 SevenBitScan::SevenBitScan(Attached attached)
     : attached_(attached),
-      walker_(*this, attached == Attached::header_only ? MimeWalker::Messages::leaves : MimeWalker::Messages::walked) {}
+      walker_(*this, attached != Attached::converted ? MimeWalker::Messages::leaves : MimeWalker::Messages::walked) {}
 
 void SevenBitScan::refuse(std::string why) {
     if (refused_.empty()) refused_ = std::move(why);
@@ -75,6 +75,7 @@ SevenBitPlan::Do SevenBitScan::decide(const Node& node) {
         !node.entity.broken &&
         (type.type == "multipart" || (attached_ == Attached::converted && identity(node.entity.encoding) &&
                                       (type.is("message", "rfc822") || type.is("message", "global"))));
+    if (attached_ == Attached::header && type.is("message", "rfc822") && !node.in_signed) return Do::header_only;
     const bool must = node.eight_bit || (node.binary && node.entity.encoding == "binary" && !container);
     if (must && node.in_signed) refuse("an 8-bit part is signed");
     if (!must) {
@@ -85,7 +86,7 @@ SevenBitPlan::Do SevenBitScan::decide(const Node& node) {
     if (container) return Do::label_seven_bit;
     if (node.entity.broken) refuse("the structure of its parts is broken");
     if (type.type == "message") {
-        if (attached_ == Attached::header_only && type.subtype == "rfc822") return Do::header_only;
+        if (attached_ != Attached::converted && type.subtype == "rfc822") return Do::header_only;
         if (!type.subtype.starts_with("global"))
             refuse("a part of type message/" + printable(type.subtype, 40) + " is 8-bit");
     }
@@ -99,6 +100,7 @@ Result<SevenBitPlan> SevenBitScan::finish() {
     for (const Node& node : nodes_) {
         plan.changes = plan.changes || node.eight_bit || (node.binary && node.entity.encoding == "binary");
         plan.entities.push_back(decide(node));
+        plan.changes = plan.changes || plan.entities.back() == SevenBitPlan::Do::header_only;
     }
     if (!refused_.empty()) return fail(Errc::parse, refused_);
     // RFC 6376 5.3: re-encoding breaks the signature (SC-073).

@@ -126,6 +126,19 @@ def test_eight_bit_message_returned_to_a_seven_bit_host(world, relay):
     assert b'Subject: ' in returned.get_payload(decode=True) and b'Gr' not in data
 
 
+def test_way_back_that_takes_less(world, relay):
+    """DQ-024, DQ-052: a SIZE below the notice's: the header alone comes back, rather than no notice."""
+    domain, home = world.domain(insecure=True), world.domain(insecure=True)
+    domain.host(replies={'RCPT': '550 5.1.1 no'})
+    back = home.host(capabilities=('PIPELINING', '8BITMIME', 'SIZE 20000'))
+    relay.send(domain.user(), sender=home.user('author'), body=b'many words\r\n' * 4000)
+    data = back.wait_messages()[0].data
+    text, status, returned = email.message_from_bytes(data).get_payload()
+    assert returned.get_content_type() == 'text/rfc822-headers' and b'many words' not in data and len(data) < 20000
+    assert b'Subject: ' in returned.get_payload(decode=True)
+    assert text.get_content_type() == 'text/plain' and status.get_content_type() == 'message/delivery-status'
+
+
 def test_long_header_comes_back_whole(relay, refusing):
     """DQ-052: never cut inside."""
     header = b''.join(b'X-Long-%d: %s\r\n' % (i, b'z' * 900) for i in range(14))

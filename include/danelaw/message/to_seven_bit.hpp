@@ -14,8 +14,9 @@
 
 namespace danelaw::message {
 
-// The message that a notice returns is not re-encoded: only its header stays (DQ-053).
-enum class Attached { converted, header_only };
+// The message that a notice returns is not re-encoded: only its header stays, if it is 8-bit (DQ-053), or in any case,
+// where the way back does not take as much (DQ-024, DQ-052).
+enum class Attached { converted, header_if_eight_bit, header };
 
 // What the first pass found; the second follows it, one entry an entity in order of appearance.
 struct SevenBitPlan {

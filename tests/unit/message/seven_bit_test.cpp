@@ -70,7 +70,7 @@ const Case cases[] = {
      "MIME-Version: 1.0\r\nContent-Type: multipart/report; boundary=b\r\nContent-Transfer-Encoding: "
      "7bit\r\n\r\n--b\r\n\r\nx\r\n--b\r\n"
      "Content-Type: text/rfc822-headers\r\n\r\nA: b\r\n c\r\nD: e\r\n\r\n--b--\r\n",
-     Attached::header_only},
+     Attached::header_if_eight_bit},
     {"binary_body",
      std::string(
          "MIME-Version: 1.0\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: binary\r\n\r\n\x01\0\n\r\r\n", 87),

@@ -62,6 +62,7 @@ class Delivery {
                                                                              const dane::HostPlan& host, Needs& needs);
     Task<Result<std::unique_ptr<Content>>> content_for(Needs& needs, const Channel& channel,
                                                        message::Attached attached);
+    void not_all_asked(const dane::HostPlan& host);
     static bool was_released(const message::Recipient& recipient);
     Task<bool> hold(std::set<std::uint32_t> whom, std::string why);
     void take_results(const TransactionResult& result, const Channel& channel, const dane::HostPlan& host,

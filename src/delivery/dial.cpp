@@ -55,15 +55,24 @@ Task<std::expected<Channel, ChannelFailure>> Delivery::open(const dane::HostPlan
     co_return co_await agent_.pool.take(host, endpoint, rules, reuse);
 }
 
+// Who was not asked here must not be judged by the other hosts alone.
+void Delivery::not_all_asked(const dane::HostPlan& host) {
+    dane::HostFailure failure;
+    failure.host = host.name;
+    failure.reason = Reason::connection_lost;
+    failure.text = "the host ended the connection before it was asked for every recipient";
+    failures_.push_back(std::move(failure));
+}
+
 Task<Delivery::Next> Delivery::try_address(const dane::HostPlan& host, Endpoint endpoint) {
     // A pooled connection that had gone stale is no attempt (H107, SC-060), and BDAT refused says nothing of the
     // message: once more for each, over a new connection, under the same plan; and again for as long as a server that
     // ends each connection early answers for somebody.
-    co_await record_delivered();
     answered_here_.clear();
     auto reuse = Pool::Reuse::allowed;
     for (int fruitless = 0; fruitless < 3; reuse = Pool::Reuse::fresh_only) {
-        const auto open_before = pending_.size();
+        co_await record_delivered(); // dialling may take minutes
+        const auto open_before = pending_.size(), answered_before = answered_here_.size();
         Attempt attempt;
         attempt.host = &host;
         attempt.endpoint = endpoint;
@@ -72,7 +81,8 @@ Task<Delivery::Next> Delivery::try_address(const dane::HostPlan& host, Endpoint 
             const auto& failure = channel.error();
             auto told = host_failure(route_.plan.next_hop, host, failure);
             const auto& envelope = message_.envelope;
-            if (envelope.requiretls && !envelope.reverse_path.empty())
+            const bool demanded = envelope.requiretls && !envelope.reverse_path.empty();
+            if (demanded && !route_.plan.next_hop.configured)    // SC-092
                 told = policy::with_requiretls(std::move(told)); // SC-126: a notice only wishes for it
             attempt.tls = failure.tls;
             attempt.reason = failure.reason;
@@ -86,8 +96,9 @@ Task<Delivery::Next> Delivery::try_address(const dane::HostPlan& host, Endpoint 
         }
         const auto next = co_await hand_over(std::move(*channel), host, std::move(attempt));
         if (next) co_return *next;
-        if (pending_.size() == open_before) ++fruitless;
+        if (pending_.size() == open_before && answered_here_.size() <= answered_before) ++fruitless;
     }
+    not_all_asked(host);
     co_return Next::address;
 }
 

@@ -94,6 +94,7 @@ Task<std::optional<Delivery::Next>> Delivery::hand_over(Channel channel, const d
             note(std::move(attempt));
             agent_.pool.give_back(std::move(channel), mood);
             if (more && !unanswered_ && !result.busy) co_return std::nullopt;
+            if (more) not_all_asked(host);
             co_return pending_.empty() ? Next::done : left ? Next::address : Next::host;
         }
     }
@@ -147,7 +148,7 @@ Delivery::prepare(const Channel& channel, const dane::HostPlan& host, Needs& nee
     if (unfit && !shorter) co_return std::unexpected(std::move(*unfit));
     const auto attached = shorter ? Attached::header : notice ? Attached::header_if_eight_bit : Attached::converted;
     auto content = co_await content_for(needs, channel, attached);
-    if (!content) co_return std::unexpected(not_convertible(host, content.error()));
+    if (!content) co_return std::unexpected(shorter ? std::move(*unfit) : not_convertible(host, content.error()));
     unfit = cannot_take(channel, host, needs); // SC-071
     if (unfit) co_return std::unexpected(std::move(*unfit));
     co_return std::move(*content);
@@ -162,7 +163,7 @@ Task<Result<std::unique_ptr<Content>>> Delivery::content_for(Needs& needs, const
                       (needs.body == Body::binary_mime && channel.offered.binarymime);
     auto stored = std::make_unique<StoredContent>(agent_.parts.queue, agent_.parts.log, message_.envelope.id);
     if (fits && attached != message::Attached::header) co_return stored;
-    if (message_.envelope.content.signed_content)
+    if (message_.envelope.content.signed_content && attached == message::Attached::converted)
         co_return fail(Errc::parse, "it is signed, and converting it would break the signature");
     auto converted = co_await ConvertedContent::of(std::move(stored), message_.envelope.content.size, attached);
     if (!converted) co_return fail(converted.error());

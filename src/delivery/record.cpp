@@ -112,9 +112,11 @@ Task<void> Delivery::record_delivered() {
     auto notices = co_await agent_.parts.reporter.notices(message_, entry.updates, agent_.now(), age);
     entry.notices = std::move(notices.messages);
     const auto updates = entry.updates;
-    if (!co_await agent_.parts.queue.record(std::move(entry))) co_return; // with the others, at the end
+    const auto recorded = co_await agent_.parts.queue.record(std::move(entry));
+    if (!recorded) co_return; // with the others, at the end
     announce(updates);
     if (notices.announce) notices.announce();
+    if (recorded->removed) agent_.parts.log.event(log::Level::info, "removed", {{"id", message_.envelope.id}});
     trace_.clear();
     for (const auto& update : updates) {
         outcomes_.erase(update.number);

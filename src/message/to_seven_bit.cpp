@@ -50,8 +50,11 @@ std::string SevenBitConverter::finish() {
     return std::exchange(out_, {});
 }
 
-void SevenBitConverter::field(const Entity&, std::string_view raw) {
+void SevenBitConverter::field(const Entity& entity, std::string_view raw) {
     const auto name = field_name(raw);
+    // Our own signature of a notice, which no longer fits.
+    const bool void_now = plan_.attached != Attached::converted && plan_.changes && entity.depth == 0;
+    if (void_now && iequals(name, "dkim-signature")) return;
     if (what() != Do::keep && iequals(name, "content-transfer-encoding")) return;
     if (what() == Do::header_only && iequals(name, "content-type"))
         return emit("Content-Type: text/rfc822-headers\r\n");

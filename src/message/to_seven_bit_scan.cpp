@@ -104,7 +104,7 @@ Result<SevenBitPlan> SevenBitScan::finish() {
     }
     if (!refused_.empty()) return fail(Errc::parse, refused_);
     // RFC 6376 5.3: re-encoding breaks the signature (SC-073).
-    if (plan.changes && dkim_) return fail(Errc::parse, "it is DKIM-signed");
+    if (plan.changes && dkim_ && attached_ == Attached::converted) return fail(Errc::parse, "it is DKIM-signed");
     if (!plan.changes) std::fill(plan.entities.begin(), plan.entities.end(), SevenBitPlan::Do::keep);
     return plan;
 }

@@ -97,8 +97,9 @@ dane::Plan with_requiretls(dane::Plan plan, const dane::TlsRules& rules) {
 }
 
 dane::HostFailure with_requiretls(dane::HostFailure failure) {
-    const bool temporary = failure.reason == Reason::tls_handshake_failed || failure.code / 100 == 4;
-    if (!is_tls_policy_failure(failure.reason) || temporary) return failure;
+    const bool forgeable =
+        failure.reason == Reason::tls_handshake_failed || failure.reason == Reason::starttls_not_supported;
+    if (!is_tls_policy_failure(failure.reason) || forgeable) return failure;
     failure.permanent = true;
     failure.detail = "7.10";
     return failure;

@@ -262,19 +262,20 @@ class Unbound final : public Resolver {
     }
     Task<dns::Answer<dns::Name>> cname(dns::Name name) override {
         const auto until = net::deadline_after(timeout_);
-        auto answer = decode<dns::Name>(name, co_await ask(name, 5), dns::Name::from_wire);
+        auto answer = decode<dns::Name>(name, co_await ask(name, 5, until), dns::Name::from_wire);
         if (answer.failed()) answer = co_await dname_above(name, std::move(answer), until);
         co_return count(std::move(answer));
     }
     Counters counters() const override {
         Counters now = counters_;
-        now.in_flight = quick_->in_flight();
+        now.in_flight = quick_->in_flight() + (patient_ ? patient_->in_flight() : 0);
         for (const auto& old : retired_) now.in_flight += old->in_flight();
         return now;
     }
 
   private:
-    Task<Raw> ask(dns::Name name, int type);
+    Task<Raw> ask(dns::Name name, int type) { return ask(std::move(name), type, net::deadline_after(timeout_)); }
+    Task<Raw> ask(dns::Name name, int type, net::Deadline until);
     Task<dns::Answer<dns::Name>> dname_above(dns::Name name, dns::Answer<dns::Name> failed, net::Deadline until);
     void mind_the_clock();
     std::shared_ptr<Library> patient();
@@ -315,6 +316,7 @@ void Unbound::mind_the_clock() {
 }
 
 std::shared_ptr<Library> Unbound::patient() {
+    mind_the_clock();
     if (!patient_)
         if (auto context = make_context(configs_.patient))
             patient_ = std::make_shared<Library>(executor_, std::move(*context));
@@ -324,11 +326,10 @@ std::shared_ptr<Library> Unbound::patient() {
 // libunbound asks anew when a server does not answer soon, and takes the late answer to the first question for none: a
 // server that is always late never answers. So who hears nothing for a while asks a second context too, which waits
 // for each answer (Patience::late_answers). Only the limit ends a lookup, not a server's slowness (DANE-015).
-Task<Raw> Unbound::ask(dns::Name name, int type) {
+Task<Raw> Unbound::ask(dns::Name name, int type, net::Deadline until) {
     using Woken = net::Wakeup::Woken;
     mind_the_clock();
     const Key key(name.text(), type);
-    const auto until = net::deadline_after(timeout_);
     net::Wakeup wakeup(executor_);
     const Question quick(quick_, key, wakeup);
     auto woken = co_await wakeup.wait(std::min(until, net::deadline_after(soon)));
@@ -354,8 +355,11 @@ Task<dns::Answer<dns::Name>> Unbound::dname_above(dns::Name name, dns::Answer<dn
         text.erase(0, text.find('.') + 1);
         const auto parent = dns::Name::from(text);
         if (!parent) break;
-        auto dname = decode<dns::Name>(*parent, co_await ask(*parent, 39), dns::Name::from_wire);
-        if (dname.answered() && !dname.aliased && !dname.records.empty()) co_return dname;
+        auto dname = decode<dns::Name>(*parent, co_await ask(*parent, 39, until), dns::Name::from_wire);
+        if (dname.failed() || dname.aliased) continue;  // perhaps below it
+        if (dname.status != dns::Status::secure) break; // anybody may have said so
+        if (!dname.records.empty()) co_return dname;
+        break; // a name of its own: there is none above it either
     }
     co_return failed;
 }

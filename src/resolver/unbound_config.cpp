@@ -90,13 +90,14 @@ void freshness(Text& out, Patience patience) {
         out.line("infra-cache-min-rtt", "6000"); // it is not asked again before
 }
 
-void capacity(Text& out, const Options& options, Machine machine) {
+void capacity(Text& out, const Options& options, Machine machine, Patience patience) {
+    const auto cache = patience == Patience::quick_answers ? options.cache_size : options.cache_size / 8;
     const std::uint64_t range = std::clamp<std::uint64_t>(machine.descriptors / 4, 64, 4096);
     out.line("outgoing-range", std::to_string(range)); // the library's own is 16
     out.line("num-queries-per-thread", "8192");        // many dead zones must not push a living one out (H39)
     out.line("outgoing-num-tcp", "100");
-    out.line("rrset-cache-size", std::to_string(options.cache_size / 3 * 2));
-    out.line("msg-cache-size", std::to_string(options.cache_size / 3));
+    out.line("rrset-cache-size", std::to_string(cache / 3 * 2));
+    out.line("msg-cache-size", std::to_string(cache / 3));
     out.line("infra-cache-numhosts", "50000");
     out.line("do-ip6", machine.ipv6 && options.ipv6 ? "yes" : "no"); // H33: no route, no attempts
 }
@@ -146,7 +147,7 @@ Result<std::string> unbound_config(const Options& options, const std::vector<dns
     out.line("use-syslog", "no");
     validation(out, anchors);
     freshness(out, patience);
-    capacity(out, options, machine);
+    capacity(out, options, machine, patience);
     if (auto done = overrides(out, options); !done) return fail(std::move(done.error()));
     if (auto done = zones(out, options); !done) return fail(std::move(done.error()));
     return out.all;

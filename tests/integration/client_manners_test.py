@@ -72,13 +72,16 @@ def test_a_host_that_takes_one_message_a_connection(world, relay, end):
 def test_whoever_was_put_off_is_not_asked_twice_at_one_host(world, relay):
     """SC-055: though the host wants a connection for each message."""
     domain = world.domain(insecure=True)
-    mx = domain.host(starttls='absent', capabilities=(*ALL, 'LIMITS RCPTMAX=1 MAILMAX=1'),
-                     replies={'RCPT busy': '450 4.2.0 later'})
-    mail = relay.send([domain.user('busy'), domain.user('a'), domain.user('b')])
+    mx = domain.host(starttls='absent', capabilities=(*ALL, 'LIMITS RCPTMAX=1 MAILMAX=1'))
+    refusing = domain.host('b', 20, starttls='absent', capabilities=('SIZE 10',))          # must not have the last word on anybody
+    mx.script.replies.update({f'RCPT busy{i}': '450 4.2.0 later' for i in range(4)})
+    busy = [domain.user(f'busy{i}') for i in range(4)]
+    mail = relay.send([*busy, domain.user('a'), domain.user('b')])
     for who in 'ab':
         scenario.delivered(mail, by=mx, level='none', recipient=domain.user(who))
-    assert mail.outcome(recipient=domain.user('busy'))['reason'] == 'smtp-reply'
-    assert len([c for c in mx.commands('RCPT') if 'busy' in c]) == 1
+    for who in busy:
+        assert (mail.outcome(recipient=who)['result'], mail.outcome(recipient=who)['reason']) == ('deferred', 'smtp-reply')
+    assert len([c for c in mx.commands('RCPT') if 'busy' in c]) == 4 and refusing.silent
 
 
 def test_failed_verification_ends_with_quit(world, relay):

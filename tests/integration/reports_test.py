@@ -4,6 +4,7 @@ import email
 import pytest
 
 from world import scenario
+from world.signing import Signing
 
 
 @pytest.fixture
@@ -112,7 +113,14 @@ def test_text_from_peers_is_data(world, relay):
     assert '\x1b' not in mail.outcome()['text']
 
 
-def test_eight_bit_message_returned_to_a_seven_bit_host(world, relay):
+@pytest.fixture(params=[False, True], ids=['unsigned', 'signed'])
+def signing(relay, request):
+    """Are notices signed? Then the signature goes with what it covered (DQ-057)."""
+    if request.param:
+        relay.configure(dkim=[Signing(relay.work, 'rsa', 'relay.test').config])
+
+
+def test_eight_bit_message_returned_to_a_seven_bit_host(world, relay, signing):
     """DQ-053: never re-encoded; its header alone."""
     domain, home = world.domain(insecure=True), world.domain(insecure=True)
     mx = domain.host(replies={'DOT': '554 5.7.1 no'})
@@ -120,13 +128,13 @@ def test_eight_bit_message_returned_to_a_seven_bit_host(world, relay):
     mail = relay.send(domain.user(), sender=home.user('author'), body='Grüße\r\n'.encode(), mail_options=['BODY=8BITMIME'])
     assert mail.outcome()['result'] == 'bounced'
     data = back.wait_messages()[0].data
-    assert all(b < 128 for b in data)
+    assert all(b < 128 for b in data) and b'DKIM-Signature' not in data
     returned = email.message_from_bytes(data).get_payload()[2]
     assert returned.get_content_type() == 'text/rfc822-headers' and mx.connections
     assert b'Subject: ' in returned.get_payload(decode=True) and b'Gr' not in data
 
 
-def test_way_back_that_takes_less(world, relay):
+def test_way_back_that_takes_less(world, relay, signing):
     """DQ-024, DQ-052: a SIZE below the notice's: the header alone comes back, rather than no notice."""
     domain, home = world.domain(insecure=True), world.domain(insecure=True)
     domain.host(replies={'RCPT': '550 5.1.1 no'})
@@ -135,6 +143,7 @@ def test_way_back_that_takes_less(world, relay):
     data = back.wait_messages()[0].data
     text, status, returned = email.message_from_bytes(data).get_payload()
     assert returned.get_content_type() == 'text/rfc822-headers' and b'many words' not in data and len(data) < 20000
+    assert b'DKIM-Signature' not in data
     assert b'Subject: ' in returned.get_payload(decode=True)
     assert text.get_content_type() == 'text/plain' and status.get_content_type() == 'message/delivery-status'
 

@@ -55,7 +55,7 @@ def test_host_without_it_gives_way(world, relay, tagged, second):
 
 
 @pytest.mark.parametrize('how, reason', [
-    ({'tlsa': ['3 1 1 wrong']}, 'tlsa-invalid'), ({'tlsa': ['3 1 1'], 'starttls': 'absent'}, 'starttls-not-supported'),
+    ({'tlsa': ['3 1 1 wrong']}, 'tlsa-invalid'),
     ({'tlsa': ['2 0 1'], 'credential': lambda h: pki.chain(h, names=['x.other.test'])}, 'certificate-host-mismatch')])
 def test_host_that_is_not_authenticated_is_a_definite_no(world, relay, tagged, how, reason):
     """SC-122: it bounces; and a message without the tag waits."""
@@ -67,9 +67,17 @@ def test_host_that_is_not_authenticated_is_a_definite_no(world, relay, tagged, h
     assert mx.silent
 
 
-@pytest.mark.parametrize('how', [{'replies': {'STARTTLS': '454 4.7.0 not now'}}, {'handshake': 'reset'}])
+def test_configured_relay_that_is_not_authenticated_keeps_it(world, relay, tagged):
+    """SC-092: the operator's relay is his to mend."""
+    domain = world.domain()
+    mx = domain.host(tlsa=['3 1 1 wrong'], capabilities=PLAIN, capabilities_tls=WITH)
+    relay.configure(policies=[{'match': [domain.name], 'next_hop': f'[{mx.fqdn}]'}])
+    scenario.deferred(tagged(domain.user()), 'tlsa-invalid')
+
+
+@pytest.mark.parametrize('how', [{'starttls': 'absent'}, {'replies': {'STARTTLS': '502 5.5.1 no'}}, {'handshake': 'reset'}])
 def test_tls_that_may_come_back_is_no_definite_no(world, relay, tagged, how):
-    """SC-122."""
+    """SC-122, DANE-A10: anybody on the path can make it look so."""
     domain = world.domain()
     domain.host(tlsa=['3 1 1'], capabilities=PLAIN, capabilities_tls=WITH, **how)
     assert tagged(domain.user()).outcome()['result'] == 'deferred'

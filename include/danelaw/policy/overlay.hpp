@@ -18,8 +18,8 @@ dane::Plan with_sts(dane::Plan plan, const sts::Policy& policy, const dane::TlsR
 // For a message tagged REQUIRETLS: hosts that are not known securely, or whose channel would not be authenticated, are
 // skipped for good (SC-120, SC-121).
 dane::Plan with_requiretls(dane::Plan plan, const dane::TlsRules& rules);
-// And what a host's failure is for it: no TLS, or none that is authenticated, is a definite no (SC-122). A broken
-// handshake and a temporary reply are none.
+// And what a host's failure is for it: a server that can't be authenticated is a definite no (SC-122). A missing
+// STARTTLS and a broken handshake are none: anybody on the path can make them (DANE-A10).
 dane::HostFailure with_requiretls(dane::HostFailure failure);
 
 } // namespace danelaw::policy

@@ -191,8 +191,8 @@ TEST(RequireTls, WhatIsADefiniteNo) { // SC-122
         {Reason::tlsa_invalid, 0, true},
         {Reason::certificate_host_mismatch, 0, true},
         {Reason::certificate_expired, 0, true},
-        {Reason::starttls_not_supported, 0, true},
-        {Reason::starttls_not_supported, 502, true},
+        {Reason::starttls_not_supported, 0, false}, // DANE-A10
+        {Reason::starttls_not_supported, 502, false},
         {Reason::starttls_not_supported, 454, false},
         {Reason::tls_handshake_failed, 0, false},
         {Reason::dns_error, 0, false},

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <boost/json/serialize.hpp>
+#include <functional>
 
 namespace danelaw::delivery {
 namespace {
@@ -109,10 +110,11 @@ bool Delivery::select_pending() {
 
 // Who was held or closed between claim and load: a claim kept here would keep him from ever being claimed again.
 Task<void> Delivery::let_go_of_others() {
+    const auto open = [this](auto number) { return pending_.contains(number); };
+    if (std::ranges::all_of(start_.job.recipients, open)) co_return;
     auto others = start_.job;
-    std::erase_if(others.recipients, [this](auto number) { return pending_.contains(number); });
-    if (others.recipients.empty()) co_return;
-    std::erase_if(start_.job.recipients, [this](auto number) { return !pending_.contains(number); });
+    std::erase_if(others.recipients, open);
+    std::erase_if(start_.job.recipients, std::not_fn(open));
     std::vector<store::Job> jobs;
     jobs.push_back(std::move(others));
     (void)co_await agent_.parts.queue.release(std::move(jobs));

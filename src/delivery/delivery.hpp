@@ -74,6 +74,9 @@ class Delivery {
     void fail_rest(const dane::Halt& halt, const std::string& host);
     void set_outcome(std::uint32_t number, message::Outcome outcome);
 
+    Task<std::pair<store::Record, NoticeSet>> composed(std::vector<store::RecipientUpdate> updates);
+    void tell_recorded(const std::vector<store::RecipientUpdate>& updates, const NoticeSet& notices,
+                       const store::Recorded& recorded);
     Task<void> record();
     Task<std::optional<store::Recorded>> write(store::Record entry);
     Task<void> record_delivered();

@@ -30,7 +30,7 @@ std::vector<const message::Recipient*> Delivery::next_batch(const Channel& chann
     for (const auto number : pending_) {
         if (temporary_.contains(number) && answered_here_.contains(number)) continue;
         const auto* recipient = message_.recipient(number);
-        const bool more = smtp::needs_smtputf8(recipient->address) && !channel.offered.smtputf8;
+        const bool more = !channel.offered.smtputf8 && smtp::needs_smtputf8(recipient->address);
         (more ? demanding : out).push_back(recipient);
     }
     // Who needs more than the host offers must not cost the others their delivery (SC-077): last, and by themselves.
@@ -146,10 +146,12 @@ Delivery::prepare(const Channel& channel, const dane::HostPlan& host, Needs& nee
     auto unfit = cannot_take(channel, host, needs);
     const bool shorter = unfit && notice && unfit->reason == Reason::message_too_large; // DQ-024
     if (unfit && !shorter) co_return std::unexpected(std::move(*unfit));
+    const auto stored = needs.size;
     const auto attached = shorter ? Attached::header : notice ? Attached::header_if_eight_bit : Attached::converted;
     auto content = co_await content_for(needs, channel, attached);
     if (!content) co_return std::unexpected(shorter ? std::move(*unfit) : not_convertible(host, content.error()));
-    unfit = cannot_take(channel, host, needs); // SC-071
+    if (needs.size != stored)
+        unfit = cannot_take(channel, host, needs); // converted, and perhaps too large now (SC-071)
     if (unfit) co_return std::unexpected(std::move(*unfit));
     co_return std::move(*content);
 }

@@ -50,19 +50,35 @@ void Delivery::leave_lane() {
     agent_.wakeup.notify();
 }
 
-Task<void> Delivery::record() {
-    // A store that can't keep up keeps the lanes waiting: what a crash would deliver twice stays bounded (DQ-005).
-    if (agent_.tasks.size() < agent_.lanes.active() + most_recording) leave_lane();
+// An attempt's outcomes with the notices that they call for.
+Task<std::pair<store::Record, NoticeSet>> Delivery::composed(std::vector<store::RecipientUpdate> updates) {
     store::Record entry;
     entry.id = message_.envelope.id;
     entry.fence = start_.job.fence;
     entry.attempts = trace_;
-    for (auto& [number, outcome] : outcomes_)
-        if (const auto* recipient = message_.recipient(number))
-            entry.updates.push_back(update_for(*recipient, std::move(outcome)));
+    entry.updates = std::move(updates);
     const Millis age = agent_.age_now() - message_.envelope.received_at;
     auto notices = co_await agent_.parts.reporter.notices(message_, entry.updates, agent_.now(), age);
     entry.notices = std::move(notices.messages);
+    co_return std::pair(std::move(entry), std::move(notices));
+}
+
+// Once it is stable.
+void Delivery::tell_recorded(const std::vector<store::RecipientUpdate>& updates, const NoticeSet& notices,
+                             const store::Recorded& recorded) {
+    announce(updates);
+    if (notices.announce) notices.announce();
+    if (recorded.removed) agent_.parts.log.event(log::Level::info, "removed", {{"id", message_.envelope.id}});
+}
+
+Task<void> Delivery::record() {
+    // A store that can't keep up keeps the lanes waiting: what a crash would deliver twice stays bounded (DQ-005).
+    if (agent_.tasks.size() < agent_.lanes.active() + most_recording) leave_lane();
+    std::vector<store::RecipientUpdate> decided;
+    for (auto& [number, outcome] : outcomes_)
+        if (const auto* recipient = message_.recipient(number))
+            decided.push_back(update_for(*recipient, std::move(outcome)));
+    auto [entry, notices] = co_await composed(std::move(decided));
     const auto updates = entry.updates;
 
     const auto recorded = co_await write(std::move(entry));
@@ -73,9 +89,7 @@ Task<void> Delivery::record() {
             agent_.next_claim = update.next_attempt;
             agent_.wakeup.notify();
         }
-    announce(updates);
-    if (notices.announce) notices.announce();
-    if (recorded->removed) agent_.parts.log.event(log::Level::info, "removed", {{"id", message_.envelope.id}});
+    tell_recorded(updates, notices, *recorded);
 }
 
 // A result that can't be written is written later: the message must not go out again meanwhile (H127). nullopt: it is
@@ -100,23 +114,16 @@ Task<std::optional<store::Recorded>> Delivery::write(store::Record entry) {
 // Before another address is asked, which may take minutes: who has the message already must not get it again should we
 // die meanwhile (DQ-005). Failures wait for the end, one notice for all (DQ-025).
 Task<void> Delivery::record_delivered() {
-    store::Record entry;
-    entry.id = message_.envelope.id;
-    entry.fence = start_.job.fence;
-    entry.attempts = trace_;
+    std::vector<store::RecipientUpdate> delivered;
     for (const auto& [number, outcome] : outcomes_)
         if (const auto* recipient = message_.recipient(number); recipient && outcome.verdict == Verdict::delivered)
-            entry.updates.push_back(update_for(*recipient, outcome));
-    if (entry.updates.empty()) co_return;
-    const Millis age = agent_.age_now() - message_.envelope.received_at;
-    auto notices = co_await agent_.parts.reporter.notices(message_, entry.updates, agent_.now(), age);
-    entry.notices = std::move(notices.messages);
+            delivered.push_back(update_for(*recipient, outcome));
+    if (delivered.empty()) co_return;
+    auto [entry, notices] = co_await composed(std::move(delivered));
     const auto updates = entry.updates;
     const auto recorded = co_await agent_.parts.queue.record(std::move(entry));
     if (!recorded) co_return; // with the others, at the end
-    announce(updates);
-    if (notices.announce) notices.announce();
-    if (recorded->removed) agent_.parts.log.event(log::Level::info, "removed", {{"id", message_.envelope.id}});
+    tell_recorded(updates, notices, *recorded);
     trace_.clear();
     for (const auto& update : updates) {
         outcomes_.erase(update.number);

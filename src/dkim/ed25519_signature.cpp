@@ -46,17 +46,13 @@ std::string taken(EVP_MD_CTX* context) {
 
 std::string relaxed_field(std::string_view raw) {
     std::string out = lower(message::field_name(raw)) + ":";
-    bool blank = false, any = false;
-    for (const char c : raw.substr(raw.find(':') + 1)) {
-        if (c == '\r' || c == '\n') continue; // unfolded: the blank after it stays
-        if (is_blank(c)) {
+    bool blank = false;
+    for (const char c : message::field_value(raw)) {
+        if (!is_blank(c) && std::exchange(blank, false)) out += ' ';
+        if (is_blank(c))
             blank = true;
-            continue;
-        }
-        if (blank && any) out += ' ';
-        out += c;
-        blank = false;
-        any = true;
+        else
+            out += c;
     }
     return out;
 }

@@ -64,6 +64,15 @@ void tell_systemd_reloading() {
     ::sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", usec);
 }
 
+// What is told to stop twice has still ended well: once signals_ is gone a further SIGTERM would kill by default. The
+// store's threads end before it, so this thread is then the only one.
+void keep_signals_from_ending() {
+    sigset_t all;
+    sigemptyset(&all);
+    for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&all, number);
+    ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+}
+
 } // namespace
 
 void Daemon::announce_ready() {
@@ -189,6 +198,7 @@ int Daemon::run() {
     io_.run();
     queue_->stop();
     log_->event(log::Level::info, "stopped", {});
+    keep_signals_from_ending();
     return exit_;
 }
 

@@ -93,3 +93,12 @@ def test_sigterm_under_load_promises_are_kept(world, relay):
             relay.restart()
     clients.assert_kept_once(relay, mx)
     assert set(clients.refused) <= {421}
+
+
+def test_told_to_stop_again_and_again(relay):
+    """A service manager or a second Ctrl-C repeats itself up to the process's last moment: it has still ended well."""
+    for _ in range(5):
+        relay.start()
+        while relay.running:
+            relay.process.terminate()
+        assert relay.wait_exit() == 0

@@ -222,6 +222,9 @@ class Session:
         context.sni_callback = by_name
         try:
             self.sock = context.wrap_socket(self.raw, server_side=True)
+            version, cipher = self.sock.version(), self.sock.cipher()
+            if not (version and cipher):
+                raise OSError('the client is gone')
         except (ssl.SSLError, OSError) as e:
             self.note('tls-failed', text=str(e))
             raise Hangup() from e
@@ -229,8 +232,7 @@ class Session:
         self.tls, self.buffer, self.greeted = True, b'', ''
         self._reset()
         name = getattr(self.sock, 'asked_for', None)
-        self.note('tls', text=f'{self.sock.version()} sni={name}',
-                  data=Tls(name, self.sock.version(), self.sock.cipher()[0], bool(self.sock.session_reused)))
+        self.note('tls', text=f'{version} sni={name}', data=Tls(name, version, cipher[0], bool(self.sock.session_reused)))
 
     @staticmethod
     def _path(argument, word):

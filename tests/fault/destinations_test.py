@@ -87,6 +87,20 @@ def test_recovery_after_a_restart(world, relay, dead):
     assert collections.Counter(m.sender for m in dead.mx.messages) == {m.sender: 1 for m in dead.mails}
 
 
+def test_new_mail_is_tried_although_the_last_failed(world, relay):
+    """DQ-013, DQ-016: the host may have been mended since; what waited for it goes along."""
+    relay.configure(queue={'retry': ['30m']})
+    domain = world.domain(insecure=True)
+    mx = domain.host(replies={'banner': smtpd.CLOSE})
+    old = [relay.send(domain.user('old')), relay.send(domain.user('older'))]
+    for mail in old:
+        scenario.deferred(mail, 'connection-lost', tried=[mx])
+    del mx.script.replies['banner']
+    scenario.delivered(relay.send(domain.user('new')), by=mx, level='encrypted')
+    for mail in old:
+        mail.gone()
+
+
 def test_recovery_leaves_greylisted_mail_alone(world, relay):
     """What the server itself asked to come back later waits for its time."""
     relay.configure(queue={'retry': ['1h']}, delivery={'messages_per_connection': 1})

@@ -21,7 +21,7 @@ namespace danelaw::schedule {
 struct LaneRules {
     std::uint32_t total = 500;     // deliveries under way, all lanes together
     std::uint32_t per_lane = 20;   // upper bound of a lane's width
-    std::uint32_t first_width = 4; // a new lane's width; it grows by one a success
+    std::uint32_t first_width = 4; // a new lane's width; it grows by one a success. And so many failures make it rest
     std::size_t window = 200;      // jobs of one lane held in memory; more stay in the store
     std::vector<Millis> retry;     // a dead destination is probed at half these intervals
     Millis longest_pause = std::chrono::minutes(5);
@@ -39,7 +39,7 @@ struct Pause {
 enum class Signal {
     good,    // a host answered and did its work
     busy,    // 421, 4yz at MAIL, time-out in the dialogue: fewer at once
-    dead,    // no host could be used at all: rest, then probe with one message
+    dead,    // no host could be used at all: after a few such, rest, then probe with one message
     neutral, // nothing learnt
 };
 
@@ -103,7 +103,7 @@ template <class Job> class Lanes {
     void forget_pauses() {
         for (auto& [name, lane] : lanes_) {
             lane.pause.reset();
-            lane.failures = 0;
+            lane.misses = lane.failures = 0;
         }
     }
 
@@ -162,6 +162,7 @@ template <class Job> class Lanes {
         std::deque<Job> waiting;
         std::uint32_t active = 0;
         std::uint32_t width = 0;
+        std::uint32_t misses = 0;   // messages that found it dead before it had to rest
         std::uint32_t failures = 0; // probes in a row that found it dead
         std::optional<Pause> pause;
         std::vector<Reason> rested_for, over; // why probes failed; what a success has told of since
@@ -208,7 +209,7 @@ template <class Job> class Lanes {
     void learn(Lane& lane, Signal signal, Time now, Pause why) {
         switch (signal) {
         case Signal::good:
-            lane.failures = 0;
+            lane.misses = lane.failures = 0;
             lane.pause.reset();
             if (lane.width < rules_.per_lane) ++lane.width;
             break;
@@ -217,9 +218,13 @@ template <class Job> class Lanes {
             if (lane.pause && now < lane.pause->until) break; // others of the same moment say nothing new
             lane.width = std::max<std::uint32_t>(lane.width / 2, 1);
             const auto at = std::min<std::size_t>(lane.failures, rules_.retry.empty() ? 0 : rules_.retry.size() - 1);
-            const Millis rest = rules_.retry.empty() ? Millis{0} : rules_.retry[at] / 2;
+            const Millis rest = std::min(rules_.retry.empty() ? Millis{0} : rules_.retry[at] / 2, rules_.longest_pause);
+            // One failure is no reason to leave the next new message untried (DQ-013, DQ-016): it takes as many as a
+            // burst would have started anyway.
+            lane.kept_until = std::max(lane.kept_until, now + rest);
+            if (lane.failures == 0 && ++lane.misses < rules_.first_width) break;
             ++lane.failures;
-            why.until = now + std::min(rest, rules_.longest_pause);
+            why.until = now + rest;
             lane.pause = std::move(why);
             break;
         }

@@ -171,6 +171,38 @@ TEST(Lanes, DeadDestinationIsProbedNotHammered) { // DQ-015, SC-012
     EXPECT_EQ(lanes.finished("dead.test", Signal::good, now, {}, Reason::connect_failed), Reasons{});
 }
 
+TEST(Lanes, NewMailIsTriedAtOnceAfterASingleFailure) { // DQ-013, DQ-016: its host may have been mended since
+    Lanes<int> lanes(lane_rules());
+    const auto rests = [&](Time now, Signal signal) {
+        lanes.add("a.test", 1);
+        const auto start = lanes.next(now);
+        EXPECT_TRUE(start);
+        const bool resting = start->pause.has_value();
+        lanes.finished("a.test", resting ? Signal::neutral : signal, now);
+        return resting;
+    };
+    Time now = t0;
+    EXPECT_FALSE(rests(now, Signal::dead));
+    EXPECT_FALSE(rests(now + 1s, Signal::good)); // tried, and all is well again
+    EXPECT_FALSE(rests(now + 2s, Signal::dead));
+    EXPECT_FALSE(rests(now + 3s, Signal::dead)); // the second in a row
+    EXPECT_TRUE(rests(now + 4s, Signal::dead));
+    now += 40s; // after half the first retry time a probe
+    EXPECT_FALSE(rests(now, Signal::dead));
+    EXPECT_TRUE(rests(now + 1s, Signal::dead)); // which one failure answers
+    EXPECT_TRUE(rests(now + 149s, Signal::dead));
+    // failures far apart are no reason: the lane has been forgotten in between
+    Lanes<int> fresh(lane_rules());
+    for (int n = 0; n < 5; ++n, now += 60s) {
+        fresh.add("b.test", n);
+        const auto start = fresh.next(now);
+        ASSERT_TRUE(start && !start->pause);
+        fresh.finished("b.test", Signal::dead, now);
+        fresh.tidy(now + 59s);
+        EXPECT_EQ(fresh.lane_count(), 0u);
+    }
+}
+
 TEST(Lanes, RecoveryIsLearntFromAJobWhenTheLaneIsNew) { // DQ-015: after a restart
     using Reasons = std::vector<Reason>;
     Lanes<int> lanes(lane_rules());

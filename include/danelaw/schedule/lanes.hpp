@@ -221,7 +221,7 @@ template <class Job> class Lanes {
             const Millis rest = std::min(rules_.retry.empty() ? Millis{0} : rules_.retry[at] / 2, rules_.longest_pause);
             // One failure is no reason to leave the next new message untried (DQ-013, DQ-016): it takes as many as a
             // burst would have started anyway.
-            lane.kept_until = std::max(lane.kept_until, now + rest);
+            lane.kept_until = std::max(lane.kept_until, now + rest + rules_.longest_pause);
             if (lane.failures == 0 && ++lane.misses < rules_.first_width) break;
             ++lane.failures;
             why.until = now + rest;

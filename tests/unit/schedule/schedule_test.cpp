@@ -193,12 +193,12 @@ TEST(Lanes, NewMailIsTriedAtOnceAfterASingleFailure) { // DQ-013, DQ-016: its ho
     EXPECT_TRUE(rests(now + 149s, Signal::dead));
     // failures far apart are no reason: the lane has been forgotten in between
     Lanes<int> fresh(lane_rules());
-    for (int n = 0; n < 5; ++n, now += 60s) {
+    for (int n = 0; n < 5; ++n, now += 360s) {
         fresh.add("b.test", n);
         const auto start = fresh.next(now);
         ASSERT_TRUE(start && !start->pause);
         fresh.finished("b.test", Signal::dead, now);
-        fresh.tidy(now + 59s);
+        fresh.tidy(now + 359s);
         EXPECT_EQ(fresh.lane_count(), 0u);
     }
 }

@@ -221,7 +221,17 @@ Task<void> claim_due(Agent::State& s, Time now) {
     if (s.next_claim <= now) s.next_claim = now + (skipping || jobs->empty() ? look_again : Millis{0});
 }
 
+Task<void> try_later(Agent::State& s, const std::string& lane, store::Job job) {
+    if (s.stopping) {
+        (void)co_await s.parts.queue.release({std::move(job)});
+        co_return;
+    }
+    s.lanes.insist(lane, std::move(job));
+    s.wakeup.notify();
+}
+
 Task<void> deliver_one(Agent::State& s, schedule::Lanes<store::Job>::Start start) {
+    const std::string lane = start.lane;
     Delivery delivery(s, std::move(start));
     std::string bug;
     try {
@@ -230,6 +240,7 @@ Task<void> deliver_one(Agent::State& s, schedule::Lanes<store::Job>::Start start
         bug = e.what();
     }
     delivery.leave_lane();
+    if (delivery.insists) co_return co_await try_later(s, lane, std::move(delivery).job());
     if (!bug.empty()) co_await delivery.after_bug(std::move(bug));
 }
 

@@ -2,6 +2,9 @@
 // have taken it meanwhile (DQ-006, H135); and a job that could not be carried out goes back, never into oblivion.
 #include "delivery.hpp"
 
+#include <boost/asio/cancellation_type.hpp>
+#include <boost/asio/this_coro.hpp>
+
 namespace danelaw::delivery {
 namespace {
 
@@ -39,6 +42,16 @@ Task<bool> Delivery::still_ours(Patience patience) {
     }
     abandoned_ = true;
     co_return false;
+}
+
+// The relay stops, and what was under way was ended by that: it is no attempt, and goes back as it was (DQ-013,
+// DQ-017).
+Task<bool> Delivery::cut_off() {
+    const auto state = co_await boost::asio::this_coro::cancellation_state;
+    if (state.cancelled() == boost::asio::cancellation_type::none) co_return false;
+    abandoned_ = true;
+    pending_.clear();
+    co_return true;
 }
 
 Task<void> Delivery::give_back() {

@@ -34,6 +34,10 @@ Task<void> Delivery::run() {
         co_await give_back();
         co_return;
     }
+    if (start_.pause && must_try()) {
+        insists = true;
+        co_return;
+    }
     co_await let_go_of_others();
     if (holds_back(agent_.holds, message_, domain_)) {
         (void)co_await hold(pending_, "held on arrival by the operator of this relay");
@@ -41,7 +45,7 @@ Task<void> Delivery::run() {
     }
     if (message_.envelope.content.received_count > limits::received_headers) { // SC-094
         fail_rest({Verdict::bounced, Reason::mail_loop, "too many Received headers: the message loops", "5.4.6"}, "");
-    } else if (start_.pause && !must_try()) {
+    } else if (start_.pause) {
         const auto& why = *start_.pause;
         fail_rest({Verdict::deferred, why.reason, "not tried, the destination failed a moment ago: " + why.text,
                    status_of(why.reason, Verdict::deferred)},
@@ -70,6 +74,7 @@ Task<void> Delivery::route_and_try() {
     options.sts_again =
         schedule::expired(agent_.retry_rules(envelope), envelope.received_at, agent_.age_now()); // MS-046
     route_ = co_await agent_.parts.router.route(domain_, options);
+    if (co_await cut_off()) co_return;
     if (route_.destination.hold) {
         auto kept = pending_;
         std::erase_if(kept, [this](auto number) { return was_released(*message_.recipient(number)); });
@@ -84,6 +89,7 @@ Task<void> Delivery::route_and_try() {
     co_await try_hosts();
     if (refused_by_sts() && !options.sts_again) { // MS-046: never bounced by a policy that has changed meanwhile
         options.sts_again = true;
+        co_await record_delivered(); // looking it up may take minutes
         auto again = co_await agent_.parts.router.route(domain_, options);
         if (again.sts.policy != route_.sts.policy) {
             route_ = std::move(again);
@@ -91,6 +97,7 @@ Task<void> Delivery::route_and_try() {
             co_await try_hosts();
         }
     }
+    if (co_await cut_off()) co_return;
     conclude_pending();
 }
 
@@ -98,8 +105,16 @@ Task<void> Delivery::route_and_try() {
 bool Delivery::refused_by_sts() const {
     const auto& hosts = route_.plan.hosts;
     const auto governed = [](const dane::HostPlan& host) { return host.sts == dane::HostPlan::Sts::enforce; };
-    if (pending_.empty() || abandoned_ || std::ranges::none_of(hosts, governed)) return false;
-    return dane::conclude(failures_, route_.destination.rules).verdict == Verdict::bounced;
+    if (abandoned_ || std::ranges::none_of(hosts, governed)) return false;
+    return std::ranges::any_of(pending_, [this](auto number) { return halt_for(number).verdict == Verdict::bounced; });
+}
+
+// What all hosts together mean for one recipient who is still open; a server's temporary word is one of the reasons.
+dane::Halt Delivery::halt_for(std::uint32_t number) const {
+    auto reasons = failures_;
+    const auto answer = answers_.find(number);
+    if (answer != answers_.end()) reasons.push_back(answer->second);
+    return dane::conclude(reasons, route_.destination.rules);
 }
 
 bool Delivery::select_pending() {
@@ -185,15 +200,11 @@ Task<void> Delivery::try_hosts() {
     }
 }
 
-// Who is still open when all hosts were tried: a server's temporary word counts as one of the reasons, the gravest is
-// told (D-32).
+// Who is still open when all hosts were tried: the gravest reason is told (D-32).
 void Delivery::conclude_pending() {
     const auto rest = pending_;
     for (const auto number : rest) {
-        auto reasons = failures_;
-        const auto answer = answers_.find(number);
-        if (answer != answers_.end()) reasons.push_back(answer->second);
-        const auto halt = dane::conclude(reasons, route_.destination.rules);
+        const auto halt = halt_for(number);
         const auto word = temporary_.find(number);
         if (word != temporary_.end() && halt.verdict == Verdict::deferred && halt.reason == word->second.reason) {
             set_outcome(number, word->second);

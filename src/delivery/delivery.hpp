@@ -28,6 +28,9 @@ class Delivery {
     // What it told about the destination, for the lane.
     schedule::Signal signal = schedule::Signal::neutral;
     schedule::Pause pause;
+    // Nothing was done: it must be tried although its destination rests, when there is room for that.
+    bool insists = false;
+    store::Job job() && { return std::move(start_.job); }
     // Its place in the lane is free once the servers have answered, while the outcome is still on its way to the disk.
     void leave_lane();
     // run() threw: what was sent is recorded, the rest is tried again later.
@@ -40,11 +43,13 @@ class Delivery {
     enum class Patience { none, until_known }; // while the store can't tell
     Task<bool> still_ours(Patience patience);
     Task<void> give_back();
+    Task<bool> cut_off();
     bool select_pending();
     Task<void> let_go_of_others();
     bool must_try() const;
     Task<void> route_and_try();
     bool refused_by_sts() const;
+    dane::Halt halt_for(std::uint32_t number) const;
     Task<void> try_hosts();
     void conclude_pending();
     Task<void> try_host(const dane::HostPlan& host);

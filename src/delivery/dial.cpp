@@ -78,6 +78,7 @@ Task<Delivery::Next> Delivery::try_address(const dane::HostPlan& host, Endpoint 
         attempt.endpoint = endpoint;
         auto channel = co_await open(host, endpoint, attempt, reuse);
         if (!channel) {
+            if (co_await cut_off()) co_return Next::done;
             const auto& failure = channel.error();
             auto told = host_failure(route_.plan.next_hop, host, failure);
             const auto& envelope = message_.envelope;

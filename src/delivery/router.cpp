@@ -117,6 +117,13 @@ dane::Plan given_up(dane::Plan plan, const StsResult& sts) {
     return plan;
 }
 
+// Forged or passing trouble hides a policy; one that was read and is invalid binds nobody (MS-016).
+std::optional<policy::StsDoubt> doubt(const StsResult& sts) {
+    const bool unread = sts.failure == Reason::sts_policy_fetch_error || sts.failure == Reason::sts_webpki_invalid;
+    if (sts.policy || (!sts.unsure && !unread)) return std::nullopt;
+    return policy::StsDoubt{unread ? sts.failure : Reason::dns_error, sts.text};
+}
+
 } // namespace
 
 struct Router::Impl {
@@ -238,7 +245,7 @@ Task<Route> Router::route(std::string lane, RouteOptions options) {
         }
         if (out.sts.unknown) out.plan = given_up(by_dns, out.sts);
     }
-    if (options.requiretls) out.plan = policy::with_requiretls(std::move(out.plan), rules);
+    if (options.requiretls) out.plan = policy::with_requiretls(std::move(out.plan), rules, doubt(out.sts));
     co_return out;
 }
 

@@ -233,7 +233,8 @@ Task<StsResult> StsFetcher::policy_for(dns::Name domain, Freshness freshness) {
         // A failed lookup is no announcement and no denial of one (MS-005, H142)
         const auto record = texts.answered() ? sts::find_record(texts.records) : std::nullopt;
         if (record) announced.id = record->id;
-        if (texts.failed()) out.text = "the lookup of " + owner->text() + " failed: " + texts.why;
+        out.unsure = texts.failed();
+        if (out.unsure) out.text = "the lookup of " + owner->text() + " failed: " + texts.why;
     }
     out.announced = announced.id.has_value();
     const auto known = co_await im.cached(domain);

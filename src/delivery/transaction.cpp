@@ -31,6 +31,10 @@ class Transaction {
           way_(policy::content_way(channel.offered, needs.body, needs.size)), fates_(recipients_.size()) {}
 
     Task<TransactionResult> run() {
+        if (!channel_.quiet()) {
+            co_await hear_out();
+            co_return finish();
+        }
         compose();
         if (channel_.offered.pipelining)
             co_await exchange_pipelined();
@@ -50,6 +54,17 @@ class Transaction {
 
   private:
     using Replies = std::vector<smtp::Reply>;
+
+    // The server spoke or left before MAIL. A 421 is its word; any other reply would be taken for that to MAIL, and
+    // each further one for the one before (SC-052, SC-058).
+    Task<void> hear_out() {
+        if (co_await next_reply()) {
+            lost_ = Error{Errc::parse, "a reply that answers nothing"};
+            replies_.clear();
+        }
+        channel_.close();
+        fold_envelope();
+    }
 
     void compose() {
         smtp::MailFacts mail;
@@ -115,6 +130,11 @@ class Transaction {
             const bool data = replies_.size() > recipients_.size();
             if (data && std::none_of(replies_.begin() + 1, replies_.end(), [](const auto& r) { return r.good(); }))
                 co_return;
+            if (!replies_.empty() && !channel_.quiet()) { // as above
+                lost_ = Error{Errc::parse, "a reply that answers nothing"};
+                channel_.close();
+                co_return;
+            }
             auto written = co_await channel_.write(command, net::deadline_after(rules_.command_timeout));
             if (!written) {
                 lost_ = written.error();

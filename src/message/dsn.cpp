@@ -96,7 +96,10 @@ std::string text_part(const NoticeFacts& facts, std::string_view first) {
     if (facts.returned_unavailable)
         out += wrapped("It could not be read from storage, so it is not attached.", "");
     else
-        out += wrapped(facts.portion == Portion::full ? "It is attached." : "Its header is attached.", "");
+        out += wrapped(facts.portion == Portion::full
+                           ? "It is attached (its header alone, where your system takes no more)."
+                           : "Its header is attached.",
+                       "");
     return out;
 }
 

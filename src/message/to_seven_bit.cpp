@@ -18,6 +18,7 @@ std::string_view encoding_name(Do what) {
     case Do::base64: return "base64";
     case Do::label_seven_bit: return "7bit";
     case Do::keep:
+    case Do::left_out:
     case Do::header_only: return "";
     }
     return "";
@@ -58,6 +59,7 @@ void SevenBitConverter::field(const Entity& entity, std::string_view raw) {
     if (what() != Do::keep && iequals(name, "content-transfer-encoding")) return;
     if (what() == Do::header_only && iequals(name, "content-type"))
         return emit("Content-Type: text/rfc822-headers\r\n");
+    if (what() == Do::left_out && iequals(name, "content-type")) return emit("Content-Type: text/plain\r\n");
     emit(raw);
 }
 
@@ -94,6 +96,7 @@ void SevenBitConverter::content(std::string_view piece) {
     }
     case Do::base64: return base64_octets(piece);
     case Do::header_only: return attached_header(piece);
+    case Do::left_out: return;
     case Do::keep:
     case Do::label_seven_bit: return emit(piece);
     }
@@ -112,6 +115,8 @@ void SevenBitConverter::content_end() {
         if (!attached_ended_) field_ += carry_;
         carry_.clear();
         end_attached_field();
+    } else if (now == Do::left_out) {
+        emit("The message is larger than your mail system takes, and is not returned.");
     }
 }
 

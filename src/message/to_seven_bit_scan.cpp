@@ -76,6 +76,7 @@ SevenBitPlan::Do SevenBitScan::decide(const Node& node) {
         (type.type == "multipart" || (attached_ == Attached::converted && identity(node.entity.encoding) &&
                                       (type.is("message", "rfc822") || type.is("message", "global"))));
     if (attached_ == Attached::header && type.is("message", "rfc822") && !node.in_signed) return Do::header_only;
+    if (attached_ == Attached::header && type.is("message", "global") && !node.in_signed) return Do::left_out;
     const bool must = node.eight_bit || (node.binary && node.entity.encoding == "binary" && !container);
     if (must && node.in_signed) refuse("an 8-bit part is signed");
     if (!must) {
@@ -100,7 +101,8 @@ Result<SevenBitPlan> SevenBitScan::finish() {
     for (const Node& node : nodes_) {
         plan.changes = plan.changes || node.eight_bit || (node.binary && node.entity.encoding == "binary");
         plan.entities.push_back(decide(node));
-        plan.changes = plan.changes || plan.entities.back() == SevenBitPlan::Do::header_only;
+        const auto what = plan.entities.back();
+        plan.changes = plan.changes || what == SevenBitPlan::Do::header_only || what == SevenBitPlan::Do::left_out;
     }
     if (!refused_.empty()) return fail(Errc::parse, refused_);
     // RFC 6376 5.3: re-encoding breaks the signature (SC-073).

@@ -79,13 +79,18 @@ dane::Plan with_sts(dane::Plan plan, const sts::Policy& policy, const dane::TlsR
     return plan;
 }
 
-dane::Plan with_requiretls(dane::Plan plan, const dane::TlsRules& rules) {
+dane::Plan with_requiretls(dane::Plan plan, const dane::TlsRules& rules, const std::optional<StsDoubt>& doubt) {
     if (plan.halt) return plan;
     for (auto& host : plan.hosts) {
         if (host.requirement == Requirement::skip) continue;
         const bool authenticated = host.requirement == Requirement::dane || host.requirement == Requirement::pkix ||
                                    host.requirement == Requirement::mta_sts;
         if (host.known_securely && authenticated) continue;
+        if (doubt) {
+            skip(host, doubt->reason,
+                 "REQUIRETLS: whether MTA-STS authenticates the host is not known: " + doubt->text);
+            continue;
+        }
         skip(host, Reason::requiretls_unsupported,
              authenticated ? "REQUIRETLS: the host is not known securely"
                            : "REQUIRETLS: the host can't be authenticated (no DANE, no MTA-STS)");

@@ -3,6 +3,7 @@ whatever its queue, nobody else waits, and when it answers again what waited for
 """
 import collections
 import datetime
+import itertools
 import os
 
 import pytest
@@ -88,17 +89,51 @@ def test_recovery_after_a_restart(world, relay, dead):
 
 
 def test_new_mail_is_tried_although_the_last_failed(world, relay):
-    """DQ-013, DQ-016: the host may have been mended since; what waited for it goes along."""
+    """DQ-013, DQ-016: the host may have been mended since."""
     relay.configure(queue={'retry': ['30m']})
     domain = world.domain(insecure=True)
     mx = domain.host(replies={'banner': smtpd.CLOSE})
-    old = [relay.send(domain.user('old')), relay.send(domain.user('older'))]
-    for mail in old:
-        scenario.deferred(mail, 'connection-lost', tried=[mx])
+    for name in ('old', 'older'):
+        scenario.deferred(relay.send(domain.user(name)), 'connection-lost', tried=[mx])
     del mx.script.replies['banner']
     scenario.delivered(relay.send(domain.user('new')), by=mx, level='encrypted')
-    for mail in old:
-        mail.gone()
+
+
+@pytest.mark.parametrize('end', ['greylisted', 'unanswered'])
+def test_flapping_host_is_not_hammered(world, relay, end):
+    """SC-090, SC-058: a host that turns every other connection away brings nothing back before its time: neither what it put
+    off itself, nor what it may have taken without saying so."""
+    relay.configure(queue={'retry': ['1h']}, delivery={'idle_reuse': '0s'})
+    domain = world.domain(insecure=True)
+    turned_away = itertools.cycle([smtpd.Reply('421 4.3.2 busy', then='close') if end == 'greylisted' else smtpd.CLOSE, None])
+    mx = domain.host(replies={'banner': lambda *_: next(turned_away),
+                              **({'RCPT': '450 4.2.0 later'} if end == 'greylisted' else {'DOT': smtpd.CLOSE})})
+    mails = [relay.send(domain.user(f'u{n}')) for n in range(4)]
+    for mail in mails:
+        mail.outcome()
+    probe = relay.send(domain.user('probe'))                    # whatever was released has started by its end
+    probe.outcome()
+    relay.queue('flush', probe.id)
+    probe.wait('recipient', count=2)
+    assert [len(m.events('recipient')) for m in mails] == [1] * 4
+    assert mx.connections == 6
+
+
+def test_what_must_be_tried_starves_nobody(world, relay):
+    """DQ-016, DQ-017: mail that is tried although its destination rests keeps to the same bounds as any other."""
+    relay.configure(queue={'retry': ['1h']},
+                    delivery={'connections': 10, 'connections_per_destination': 2, 'idle_reuse': '0s', 'command_timeout': '15s'})
+    dead, good = world.domain(insecure=True), world.domain(insecure=True)
+    hanging, mx = dead.host(replies={'banner': smtpd.CLOSE}), good.host()
+    for _ in range(3):
+        relay.send(dead.user()).outcome()
+    hanging.script.replies['banner'] = smtpd.HANG
+    connected = hanging.connections
+    for _ in range(20):
+        relay.send(dead.user(), header=b'TLS-Required: No\r\n')
+    waiting.until(lambda: hanging.connections > connected, what='one of them to be tried')
+    for _ in range(3):
+        scenario.delivered(relay.send(good.user()), by=mx, level='encrypted', timeout=10)
 
 
 def test_recovery_leaves_greylisted_mail_alone(world, relay):

@@ -117,3 +117,26 @@ def test_each_transaction_is_recorded_before_the_next(world, relay, limits, step
     relay.start()
     waiting.until(lambda: relay.listed() == [], timeout=60, what='an empty queue')
     assert [m.recipients for m in mx.messages] == [(domain.user('a'),), (domain.user('b'),)]
+
+
+def test_whoever_has_it_is_recorded_before_the_policy_is_read_again(world, relay):
+    """DQ-005, MS-046: the first host is too small for the message, the second takes it for one and puts the other off. Before
+    that a look at the MTA-STS policy may take minutes; and nobody is bounced here anyway."""
+    relay.configure(queue={'retry': ['1s']}, dns={'timeout': '60s'})
+    domain = world.domain(insecure=True, ttl=1)
+    domain.host('a', 10, credential=world.web_ca.issue, capabilities=('SIZE 10',))
+
+    def until_it_is_forgotten(*_):
+        time.sleep(1.5)                                         # the announcement's TTL
+        domain.faults('_mta-sts', 'TXT', 'drop')
+    good = domain.host('b', 20, credential=world.web_ca.issue,
+                       replies={'RCPT busy': '450 4.2.0 later', 'DOT': until_it_is_forgotten})
+    domain.sts(mx=('a', 'b'))
+    mail = relay.send([domain.user('one'), domain.user('busy')])
+    mail.wait('recipient', recipient=domain.user('one'), result='delivered')
+    relay.kill9()
+    domain.heal()
+    good.script.replies.clear()
+    relay.start()
+    mail.gone()
+    assert sorted(m.recipients for m in good.messages) == [(domain.user('busy'),), (domain.user('one'),)]

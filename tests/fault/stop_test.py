@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from world import load, waiting
+from world import load, smtpd, waiting
 
 PIECE = b'x' * 70 + b'\r\n'
 
@@ -102,3 +102,26 @@ def test_told_to_stop_again_and_again(relay):
         while relay.running:
             relay.process.terminate()
         assert relay.wait_exit() == 0
+
+
+@pytest.mark.parametrize('lifetime', ['3s', '5d'])
+def test_a_stop_is_no_attempt(world, relay, lifetime):
+    """DQ-013, DQ-017: who waited for a connection, or for a greeting, when the relay stopped was not tried: he is not returned
+    for it and does not wait for hours afterwards."""
+    relay.configure(queue={'retry': ['4s', '1h'], 'lifetime': lifetime},
+                    delivery={'connections_per_destination': 1, 'idle_reuse': '0s', 'drain_timeout': '1s'})
+    domain = world.domain(insecure=True)
+    mx = domain.host(replies={'RCPT': '450 4.2.0 later'})
+    mails = [relay.send(domain.user()) for _ in range(3)]
+    for mail in mails:
+        mail.outcome()
+    mx.script.replies['banner'] = smtpd.HANG
+    connected = mx.connections
+    waiting.until(lambda: mx.connections > connected, timeout=30, what='the second attempt')
+    assert relay.stop() == 0
+    assert [len(m.events('recipient')) for m in mails] == [1] * 3
+    mx.script.replies.clear()
+    relay.start()
+    for mail in mails:
+        mail.gone()
+    assert sorted(m.sender for m in mx.messages) == sorted(m.sender for m in mails)

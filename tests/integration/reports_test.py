@@ -148,6 +148,19 @@ def test_way_back_that_takes_less(world, relay, signing):
     assert text.get_content_type() == 'text/plain' and status.get_content_type() == 'message/delivery-status'
 
 
+def test_utf8_message_and_a_way_back_that_takes_less(world, relay):
+    """DQ-024, DQ-052: what is encoded whole (message/global) is left out, and the notice arrives."""
+    domain, home = world.domain(insecure=True), world.domain(insecure=True)
+    domain.host(replies={'RCPT': '550 5.1.1 no'})
+    back = home.host(capabilities=('PIPELINING', '8BITMIME', 'SMTPUTF8', 'SIZE 20000'))
+    relay.send(domain.user(), sender=home.user('author'), header='Subject: Grüße\r\n'.encode(), body=b'many words\r\n' * 4000,
+               mail_options=['SMTPUTF8', 'BODY=8BITMIME'])
+    data = back.wait_messages()[0].data
+    _text, status, returned = email.message_from_bytes(data).get_payload()
+    assert len(data) < 20000 and 'delivery-status' in status.get_content_type()
+    assert returned.get_content_type() == 'text/plain' and 'not returned' in returned.get_payload()
+
+
 def test_long_header_comes_back_whole(relay, refusing):
     """DQ-052: never cut inside."""
     header = b''.join(b'X-Long-%d: %s\r\n' % (i, b'z' * 900) for i in range(14))

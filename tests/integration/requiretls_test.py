@@ -136,3 +136,17 @@ def test_not_offered_without_tls(relay):
         client.ehlo()
         assert not client.has_extn('requiretls')
         assert client.mail('a@sender.test', ['REQUIRETLS'])[0] in (530, 555)
+
+
+@pytest.mark.parametrize('trouble', ['txt', 'policy'])
+def test_policy_that_can_not_be_read_now(world, relay, tagged, trouble):
+    """SC-122: whether MTA-STS makes the host known securely is not known: no definite no."""
+    relay.configure(dns={'timeout': '3s'}, queue={'retry': ['1h']})
+    domain = world.domain(insecure=True)
+    mx = domain.host(credential=world.web_ca.issue, capabilities_tls=WITH)
+    domain.sts(**({'status': 503} if trouble == 'policy' else {}))
+    if trouble == 'txt':
+        domain.faults('_mta-sts', 'TXT', 'SERVFAIL')
+    mail = tagged(domain.user())
+    assert mail.outcome(timeout=30)['reason'] == ('dns-error' if trouble == 'txt' else 'sts-policy-fetch-error')
+    assert mail.events('recipient')[0]['result'] == 'deferred' and not mx.messages

@@ -228,6 +228,15 @@ def test_one_reply_too_many(world, relay, domain):
     assert mx.connections >= 2
 
 
+def test_one_reply_too_many_before_the_first_message(world, relay, domain):
+    """SC-052, SC-058: it would be taken for that to MAIL, and the recipient's 250 for that to the content, which is refused."""
+    capabilities = b'250-CHUNKING\r\n250 SIZE\r\n250 2.0.0 ok again\r\n'
+    mx = domain.host(starttls='absent', replies={'EHLO': smtpd.Reply(raw=b'250-mx\r\n' + capabilities),
+                                                 'BDAT': smtpd.Reply('554 5.7.1 no', delay=0.5)})
+    assert relay.send(domain.user()).outcome()['result'] == 'deferred'
+    assert not mx.messages
+
+
 def test_after_a_failed_transaction(world, relay, domain):
     """SC-059: RSET, or a new connection, before the next MAIL."""
     mx = domain.host(replies={'RCPT bad': '550 5.1.1 no'})

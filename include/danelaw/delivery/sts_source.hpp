@@ -20,6 +20,7 @@ struct StsResult {
     Reason failure = Reason::none;
     std::string text;
     bool announced = false; // a usable TXT record was found
+    bool unsure = false;    // whether one is announced could not be looked up
     bool unknown = false;   // nobody could tell, the relay is stopping: nothing may be sent on this
 };
 

@@ -15,12 +15,13 @@
 namespace danelaw::message {
 
 // The message that a notice returns is not re-encoded: only its header stays, if it is 8-bit (DQ-053), or in any case,
-// where the way back does not take as much (DQ-024, DQ-052).
+// where the way back does not take as much (DQ-024, DQ-052). Of a message/global, which is encoded whole, not even
+// that.
 enum class Attached { converted, header_if_eight_bit, header };
 
 // What the first pass found; the second follows it, one entry an entity in order of appearance.
 struct SevenBitPlan {
-    enum class Do : std::uint8_t { keep, quoted_printable, base64, label_seven_bit, header_only };
+    enum class Do : std::uint8_t { keep, quoted_printable, base64, label_seven_bit, header_only, left_out };
     std::vector<Do> entities;
     Attached attached = Attached::converted;
     bool changes = false; // false: the content is 7-bit already

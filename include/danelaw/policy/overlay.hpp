@@ -16,8 +16,13 @@ bool wants_sts(const dane::NextHop& hop, const dane::TlsRules& rules);
 dane::Plan with_sts(dane::Plan plan, const sts::Policy& policy, const dane::TlsRules& rules);
 
 // For a message tagged REQUIRETLS: hosts that are not known securely, or whose channel would not be authenticated, are
-// skipped for good (SC-120, SC-121).
-dane::Plan with_requiretls(dane::Plan plan, const dane::TlsRules& rules);
+// skipped for good (SC-120, SC-121). Not for good where an MTA-STS policy might authenticate them and can't be read at
+// this moment: that `doubt` defers (SC-122).
+struct StsDoubt {
+    Reason reason = Reason::dns_error;
+    std::string text;
+};
+dane::Plan with_requiretls(dane::Plan plan, const dane::TlsRules& rules, const std::optional<StsDoubt>& doubt = {});
 // And what a host's failure is for it: a server that can't be authenticated is a definite no (SC-122). A missing
 // STARTTLS and a broken handshake are none: anybody on the path can make them (DANE-A10).
 dane::HostFailure with_requiretls(dane::HostFailure failure);

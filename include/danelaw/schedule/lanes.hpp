@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <iterator>
 #include <list>
 #include <optional>
 #include <string>
@@ -57,8 +58,17 @@ template <class Job> class Lanes {
         ++waiting_;
     }
 
+    // A job that next() gave out with a pause must be tried all the same (expiry's last attempt, a message with rules
+    // of its own): it comes again without one, within the lane's width and the total like any other (DQ-016).
+    void insist(const std::string& lane_name, Job job) {
+        auto& lane = lane_for(lane_name);
+        lane.insisting.push_back(std::move(job));
+        enlist(lane);
+        ++waiting_;
+    }
+
     // Of the lanes in turn, the next job that may start. A lane at rest gives its jobs out too, with the pause told:
-    // the caller defers them without trying, unless it must (expiry's last attempt, a message with rules of its own).
+    // the caller defers them without trying, or insists.
     struct Start {
         std::string lane;
         Job job;
@@ -68,13 +78,18 @@ template <class Job> class Lanes {
         for (std::size_t tried = turn_.size(); tried > 0; --tried) {
             auto& lane = lanes_.at(turn_.front());
             turn_.splice(turn_.end(), turn_, turn_.begin());
-            if (lane.waiting.empty()) {
+            if (lane.empty()) {
                 delist(lane);
                 continue;
             }
+            const bool room = active_ < rules_.total;
+            // Each of them may wait for a time-out: one at a time would take hours.
+            const bool insists = !lane.insisting.empty() && lane.active < std::max(width(lane), rules_.first_width);
+            if (insists && room) return take(lane, lane.insisting);
             const bool resting = lane.pause && now < lane.pause->until;
-            if (!resting && (lane.active >= width(lane) || active_ >= rules_.total)) continue;
-            auto out = take(lane);
+            if (lane.waiting.empty()) continue;
+            if (!resting && (!room || lane.active >= width(lane))) continue;
+            auto out = take(lane, lane.waiting);
             if (resting) out.pause = lane.pause;
             return out;
         }
@@ -90,9 +105,9 @@ template <class Job> class Lanes {
         auto& lane = found->second;
         if (lane.active > 0) --lane.active;
         if (active_ > 0) --active_;
-        auto over = recovered(lane, signal, now, why.reason, waited_for);
+        auto over = recovered(lane, signal, now, waited_for);
         learn(lane, signal, now, std::move(why));
-        if (lane.active == 0 && lane.waiting.empty() && !lane.pause && now >= lane.kept_until) {
+        if (lane.active == 0 && lane.empty() && !lane.pause && now >= lane.kept_until) {
             delist(lane);
             lanes_.erase(found);
         }
@@ -111,7 +126,7 @@ template <class Job> class Lanes {
     std::vector<std::string> full() const {
         std::vector<std::string> out;
         for (const auto& [name, lane] : lanes_)
-            if (lane.waiting.size() >= rules_.window) out.push_back(name);
+            if (lane.size() >= rules_.window) out.push_back(name);
         return out;
     }
 
@@ -123,7 +138,7 @@ template <class Job> class Lanes {
     void tidy(Time now) {
         for (auto at = lanes_.begin(); at != lanes_.end();) {
             auto& lane = at->second;
-            const bool idle = lane.active == 0 && lane.waiting.empty() && now >= lane.kept_until;
+            const bool idle = lane.active == 0 && lane.empty() && now >= lane.kept_until;
             if (idle && (!lane.pause || now >= lane.pause->until + rules_.longest_pause)) {
                 delist(lane);
                 at = lanes_.erase(at);
@@ -137,8 +152,10 @@ template <class Job> class Lanes {
     std::vector<Job> drain() {
         std::vector<Job> out;
         for (auto& [name, lane] : lanes_) {
-            for (auto& job : lane.waiting) out.push_back(std::move(job));
-            lane.waiting.clear();
+            for (auto* queue : {&lane.insisting, &lane.waiting}) {
+                std::ranges::move(*queue, std::back_inserter(out));
+                queue->clear();
+            }
         }
         waiting_ = 0;
         return out;
@@ -148,7 +165,7 @@ template <class Job> class Lanes {
     std::size_t waiting() const { return waiting_; }
     std::size_t waiting_in(const std::string& name) const {
         const auto found = lanes_.find(name);
-        return found == lanes_.end() ? 0 : found->second.waiting.size();
+        return found == lanes_.end() ? 0 : found->second.size();
     }
     std::size_t lane_count() const { return lanes_.size(); }
     std::uint32_t width_of(const std::string& name) const {
@@ -159,7 +176,9 @@ template <class Job> class Lanes {
   private:
     struct Lane {
         std::string name;
-        std::deque<Job> waiting;
+        std::deque<Job> waiting, insisting;
+        std::size_t size() const { return waiting.size() + insisting.size(); }
+        bool empty() const { return size() == 0; }
         std::uint32_t active = 0;
         std::uint32_t width = 0;
         std::uint32_t misses = 0;   // messages that found it dead before it had to rest
@@ -189,14 +208,7 @@ template <class Job> class Lanes {
 
     // The lane itself remembers why it rested; one made anew (a restart, a long silence) learns of it from a job
     // (DQ-015).
-    std::vector<Reason> recovered(Lane& lane, Signal signal, Time now, Reason failed, Reason waited_for) const {
-        const auto in = [](const std::vector<Reason>& list, Reason r) {
-            return std::ranges::find(list, r) != list.end();
-        };
-        if (signal == Signal::dead) {
-            lane.over.clear();
-            if (!in(lane.rested_for, failed)) lane.rested_for.push_back(failed);
-        }
+    std::vector<Reason> recovered(Lane& lane, Signal signal, Time now, Reason waited_for) const {
         if (signal != Signal::good) return {};
         auto now_over = std::exchange(lane.rested_for, {});
         if (!in(now_over, waited_for)) now_over.push_back(waited_for);
@@ -204,6 +216,17 @@ template <class Job> class Lanes {
         lane.over.insert(lane.over.end(), now_over.begin(), now_over.end());
         if (!now_over.empty()) lane.kept_until = now + rules_.longest_pause; // while what it told of comes in
         return now_over;
+    }
+
+    static bool in(const std::vector<Reason>& list, Reason r) { return std::ranges::find(list, r) != list.end(); }
+
+    // Only a rest makes its end worth telling: a host that fails now and then must not bring everybody back each time
+    // (SC-090). What a server itself put off keeps its time.
+    static void begin_rest(Lane& lane, Pause why) {
+        ++lane.failures;
+        lane.over.clear();
+        if (why.reason != Reason::smtp_reply && !in(lane.rested_for, why.reason)) lane.rested_for.push_back(why.reason);
+        lane.pause = std::move(why);
     }
 
     void learn(Lane& lane, Signal signal, Time now, Pause why) {
@@ -223,18 +246,17 @@ template <class Job> class Lanes {
             // burst would have started anyway.
             lane.kept_until = std::max(lane.kept_until, now + rest + rules_.longest_pause);
             if (lane.failures == 0 && ++lane.misses < rules_.first_width) break;
-            ++lane.failures;
             why.until = now + rest;
-            lane.pause = std::move(why);
+            begin_rest(lane, std::move(why));
             break;
         }
         case Signal::neutral: break;
         }
     }
 
-    Start take(Lane& lane) {
-        Start out{lane.name, std::move(lane.waiting.front()), std::nullopt};
-        lane.waiting.pop_front();
+    Start take(Lane& lane, std::deque<Job>& queue) {
+        Start out{lane.name, std::move(queue.front()), std::nullopt};
+        queue.pop_front();
         --waiting_;
         ++lane.active;
         ++active_;

@@ -71,6 +71,13 @@ const Case cases[] = {
      "7bit\r\n\r\n--b\r\n\r\nx\r\n--b\r\n"
      "Content-Type: text/rfc822-headers\r\n\r\nA: b\r\n c\r\nD: e\r\n\r\n--b--\r\n",
      Attached::header_if_eight_bit},
+    {"dq024_what_is_encoded_whole_is_left_out",
+     "MIME-Version: 1.0\r\nContent-Type: multipart/report; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b\r\n"
+     "Content-Type: message/global\r\nContent-Transfer-Encoding: base64\r\n\r\nUzogeA0K\r\nDQo=\r\n--b--\r\n",
+     "MIME-Version: 1.0\r\nContent-Type: multipart/report; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b\r\n"
+     "Content-Type: text/plain\r\n\r\nThe message is larger than your mail system takes, and is not returned."
+     "\r\n--b--\r\n",
+     Attached::header},
     {"binary_body",
      std::string(
          "MIME-Version: 1.0\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: binary\r\n\r\n\x01\0\n\r\r\n", 87),

@@ -182,6 +182,25 @@ TEST(WithRequiretls, Table) { // SC-120, SC-121, SC-122, SC-125
     }
 }
 
+TEST(RequireTls, APolicyThatCanNotBeReadIsNoDefiniteNo) { // SC-122
+    const auto rules = rules_of(TlsPolicy::dane);
+    const struct {
+        Scenario dns;
+        Reason doubt;
+        const char* want;
+    } rows[] = {
+        {{MxCase::insecure, AddressCase::insecure, TlsaCase::absent, {}}, Reason::dns_error, "defer dns-error"},
+        {{MxCase::insecure, AddressCase::insecure, TlsaCase::absent, {}},
+         Reason::sts_policy_fetch_error,
+         "defer sts-policy-fetch-error"},
+        {{MxCase::secure, AddressCase::secure, TlsaCase::usable, {}}, Reason::dns_error, "dane"}, // none is needed
+    };
+    for (const auto& row : rows) {
+        const auto plan = with_requiretls(plan_of(row.dns, rules), rules, StsDoubt{row.doubt, "why"});
+        EXPECT_EQ(verdict_of(plan), row.want) << word(row.doubt);
+    }
+}
+
 TEST(RequireTls, WhatIsADefiniteNo) { // SC-122
     const struct {
         Reason reason;

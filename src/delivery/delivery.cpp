@@ -57,6 +57,7 @@ Task<void> Delivery::run() {
         learn_signal();
         if (abandoned_) {
             if (!outcomes_.empty()) co_await record();
+            std::erase_if(start_.job.recipients, [this](auto number) { return outcomes_.contains(number); });
             co_await give_back();
             co_return;
         }
@@ -253,10 +254,14 @@ void Delivery::note(Attempt attempt) {
     stored["ts"] = rfc3339(agent_.parts.clock.now());
     for (const auto& field : fields) stored[field.key()] = field.value();
     trace_.push_back(boost::json::serialize(stored));
-    const auto level = is_tls_policy_failure(attempt.reason) || attempt.reason == Reason::dnssec_invalid
-                           ? log::Level::warn
-                           : log::Level::info;
-    agent_.parts.log.event(level, "attempt", std::move(fields));
+    agent_.parts.log.event(log::Level::info, "attempt", std::move(fields));
+    if (is_tls_policy_failure(attempt.reason) || attempt.reason == Reason::dnssec_invalid)
+        agent_.parts.log.event(log::Level::warn, "policy-failure",
+                               {{"id", attempt.id},
+                                {"domain", domain_},
+                                {"host", attempt.host ? attempt.host->shown() : std::string()},
+                                {"reason", word(attempt.reason)},
+                                {"text", attempt.text}});
 }
 
 void Delivery::note_skip(const dane::HostPlan& host) {

@@ -88,9 +88,12 @@ def test_failed_verification_ends_with_quit(world, relay):
     """SC-027, DANE-120: inside TLS nothing but QUIT is said."""
     domain = world.domain()
     mx = domain.host(tlsa=['3 1 1 wrong'])
-    scenario.deferred(relay.send(domain.user()), 'tlsa-invalid')
+    mail = relay.send(domain.user())
+    scenario.deferred(mail, 'tlsa-invalid')
     assert [f.verb for f in mx.facts('command')] in (['EHLO', 'STARTTLS', 'QUIT'], ['EHLO', 'STARTTLS'])
     assert mx.silent
+    told = mail.wait('policy-failure')
+    assert (told['level'], told['domain'], told['reason']) == ('warn', domain.name, 'tlsa-invalid')
 
 
 @pytest.mark.parametrize('step', ['MAIL', 'RCPT', 'DATA', 'DOT'])

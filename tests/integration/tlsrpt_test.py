@@ -324,10 +324,13 @@ def test_retries_carry_the_same_report_and_end_after_a_day(reporting, relay, wor
     assert first.body == second.body
     reporting.clock.move(hours=24)
     reporting.told(domain, 'dropped')
-    seen = len(collector.requests)
+
+    def tries():                                # the mail that still waits makes a report of another day due meanwhile
+        return sum(r.body == first.body for r in collector.requests)
+    seen = tries()
     reporting.clock.move(hours=8)
     relay.restart()
-    assert relay.status() and len(collector.requests) == seen
+    assert relay.status() and tries() == seen
 
 
 # By hand.

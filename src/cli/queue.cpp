@@ -4,6 +4,7 @@
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace danelaw::cli {
 namespace {
@@ -43,12 +44,13 @@ int queue_list(const QueueList& asked, Console console) {
     const Time now = SystemClock().now();
     std::uint64_t printed = 0;
     std::string after;
-    if (asked.remote.json) console.out << "[";
+    bool begun = false; // a daemon that does not answer leaves no half array behind
     for (bool more = true; more;) {
         const std::uint64_t want = asked.limit == 0 ? page : std::min(page, asked.limit - printed);
         if (want == 0) break;
         const Answer answer = daemon.get("/api/queue?limit=" + std::to_string(want) + filter + pair("after", after));
         if (answer.exit != Exit::ok) return answer.exit;
+        if (asked.remote.json && !std::exchange(begun, true)) console.out << "[";
         const json::array& all = answer.json.as_array();
         for (const json::value& m : all) {
             if (asked.remote.json) {

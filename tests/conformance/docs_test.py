@@ -71,7 +71,7 @@ def examples():
             yield pytest.param(block, id=f'{name(page)}-{number}')
 
 
-@pytest.mark.parametrize('example', examples())
+@pytest.mark.parametrize('example', list(examples()))
 def test_configuration_in_the_pages_is_valid(example, files, tmp_path):
     path = tmp_path / 'danelaw.yaml'
     path.write_text(files(example))

@@ -224,8 +224,9 @@ def test_status(relay, stuck):
 def test_daemon_that_cannot_be_reached(relay):
     """Contract: exit status 3."""
     relay.write_config()
-    for command in (['queue', 'list'], ['status'], ['queue', 'flush', '--all']):
-        assert relay.run(*command).status == 3
+    for command in (['queue', 'list'], ['queue', 'list', '--json'], ['status'], ['queue', 'flush', '--all']):
+        told = relay.run(*command)
+        assert (told.status, told.out) == (3, '')
 
 
 def test_events_in_order(world, relay):

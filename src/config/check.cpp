@@ -190,7 +190,7 @@ void check_policies(const Settings& s, Report& report, Time now) {
         }
         if (p.ca_file) check_ca(path + ".ca_file", *p.ca_file, report);
         if (p.until && *p.until < today) {
-            report.warning(path + ".until", path + " ended on its day and is not in force");
+            report.warning(path + ".until", path + " ended on its day and is not in force"); // D-27
         }
     }
 }

@@ -117,7 +117,7 @@ dane::Plan given_up(dane::Plan plan, const StsResult& sts) {
     return plan;
 }
 
-// Forged or passing trouble hides a policy; one that was read and is invalid binds nobody (MS-016).
+// Forged or passing trouble may hide a policy (SC-122); one that was read and is invalid is none.
 std::optional<policy::StsDoubt> doubt(const StsResult& sts) {
     const bool unread = sts.failure == Reason::sts_policy_fetch_error || sts.failure == Reason::sts_webpki_invalid;
     if (sts.policy || (!sts.unsure && !unread)) return std::nullopt;

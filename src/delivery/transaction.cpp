@@ -31,10 +31,6 @@ class Transaction {
           way_(policy::content_way(channel.offered, needs.body, needs.size)), fates_(recipients_.size()) {}
 
     Task<TransactionResult> run() {
-        if (!channel_.quiet()) {
-            co_await hear_out();
-            co_return finish();
-        }
         compose();
         if (channel_.offered.pipelining)
             co_await exchange_pipelined();
@@ -55,15 +51,20 @@ class Transaction {
   private:
     using Replies = std::vector<smtp::Reply>;
 
-    // The server spoke or left before MAIL. A 421 is its word; any other reply would be taken for that to MAIL, and
-    // each further one for the one before (SC-052, SC-058).
-    Task<void> hear_out() {
+    // False: the session is over. What came before we speak may be the server's 421 or its end; any other reply would
+    // be taken for that to the next command, and each further one for the one before (SC-052, SC-058).
+    Task<bool> say(std::string_view commands) {
+        if (channel_.quiet()) {
+            auto written = co_await channel_.write(commands, net::deadline_after(rules_.command_timeout));
+            if (!written) lost_ = written.error();
+            co_return written.has_value();
+        }
         if (co_await next_reply()) {
             lost_ = Error{Errc::parse, "a reply that answers nothing"};
-            replies_.clear();
+            replies_.pop_back();
         }
         channel_.close();
-        fold_envelope();
+        co_return false;
     }
 
     void compose() {
@@ -114,11 +115,7 @@ class Transaction {
             std::string batch;
             while (sent < commands_.size() && (batch.empty() || batch.size() + commands_[sent].size() <= in_flight))
                 batch += commands_[sent++];
-            auto written = co_await channel_.write(batch, net::deadline_after(rules_.command_timeout));
-            if (!written) {
-                lost_ = written.error();
-                co_return;
-            }
+            if (!co_await say(batch)) co_return;
             while (replies_.size() < sent)
                 if (!co_await next_reply()) co_return;
         }
@@ -130,17 +127,7 @@ class Transaction {
             const bool data = replies_.size() > recipients_.size();
             if (data && std::none_of(replies_.begin() + 1, replies_.end(), [](const auto& r) { return r.good(); }))
                 co_return;
-            if (!replies_.empty() && !channel_.quiet()) { // as above
-                lost_ = Error{Errc::parse, "a reply that answers nothing"};
-                channel_.close();
-                co_return;
-            }
-            auto written = co_await channel_.write(command, net::deadline_after(rules_.command_timeout));
-            if (!written) {
-                lost_ = written.error();
-                co_return;
-            }
-            if (!co_await next_reply()) co_return;
+            if (!co_await say(command) || !co_await next_reply()) co_return;
             if (replies_.size() == 1 && !replies_.front().good()) co_return;
         }
     }

@@ -237,6 +237,16 @@ def test_one_reply_too_many_before_the_first_message(world, relay, domain):
     assert not mx.messages
 
 
+@pytest.mark.parametrize('pipelining', [True, False])
+def test_goodbye_behind_a_reply(world, relay, domain, pipelining):
+    """SC-031: a 421 that nothing has asked for is still the server's word, and the reason."""
+    capabilities = ('SIZE', '8BITMIME') + (('PIPELINING',) if pipelining else ())
+    domain.host(starttls='absent', capabilities=capabilities,
+                replies={'RCPT': smtpd.Reply(raw=b'250 2.1.5 ok\r\n421 4.3.2 going down\r\n', then='close')})
+    outcome = relay.send(domain.user()).outcome()
+    assert (outcome['result'], outcome['reason'], outcome['code']) == ('deferred', 'smtp-reply', 421)
+
+
 def test_after_a_failed_transaction(world, relay, domain):
     """SC-059: RSET, or a new connection, before the next MAIL."""
     mx = domain.host(replies={'RCPT bad': '550 5.1.1 no'})

@@ -15,13 +15,15 @@ bool wants_sts(const dane::NextHop& hop, const dane::TlsRules& rules);
 // `testing` hosts are only marked (MS-044).
 dane::Plan with_sts(dane::Plan plan, const sts::Policy& policy, const dane::TlsRules& rules);
 
-// For a message tagged REQUIRETLS: hosts that are not known securely, or whose channel would not be authenticated, are
-// skipped for good (SC-120, SC-121). Not for good where an MTA-STS policy might authenticate them and can't be read at
-// this moment: that `doubt` defers (SC-122).
+// Why it is not known at this moment whether an MTA-STS policy applies.
 struct StsDoubt {
     Reason reason = Reason::dns_error;
     std::string text;
 };
+
+// For a message tagged REQUIRETLS: hosts that are not known securely, or whose channel would not be authenticated, are
+// skipped for good (SC-120, SC-121). Not for good where an MTA-STS policy might authenticate them and can't be read at
+// this moment: that `doubt` defers (SC-122).
 dane::Plan with_requiretls(dane::Plan plan, const dane::TlsRules& rules, const std::optional<StsDoubt>& doubt = {});
 // And what a host's failure is for it: a server that can't be authenticated is a definite no (SC-122). A missing
 // STARTTLS and a broken handshake are none: anybody on the path can make them (DANE-A10).
